@@ -1,0 +1,141 @@
+"""What the controller may ask of the outside: frozen values, each with its duty in its docstring.
+
+The commands of one step are released together, after the step's save is confirmed, and none waits
+for another.  Every command ends in one event (see `ports.CommandPort`).
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from etcdmesos.mesos.statuses import TaskStatus
+from etcdmesos.mesos.tasks import Task
+
+
+@frozen(kw_only=True)
+class Command:
+    """Base of everything the controller may ask for."""
+
+
+# The record store (carried out by the runtime itself)
+
+
+@frozen(kw_only=True)
+class LoadRecord(Command):
+    """Read the record.  Ends in RecordLoaded or RecordUnavailable."""
+
+
+# Mesos
+
+
+@frozen(kw_only=True)
+class Subscribe(Command):
+    """Open a subscription, as this framework id or ("") as a new framework.
+
+    One attempt: ends in Subscribed, or in Disconnected or FrameworkRefused.  The adapter never
+    subscribes again by itself.  Only after the record with this scheduler's epoch is durable.
+    """
+
+    framework_id: str
+
+
+@frozen(kw_only=True)
+class ReadMasterState(Command):
+    """Read the master's agents and the frameworks of our name.  Ends in MasterStateRead."""
+
+
+@frozen(kw_only=True)
+class Launch(Command):
+    """ACCEPT `offer_ids` (all of one agent) and launch `task`.
+
+    Sent at most once for a task id, and only once the record that names the task is durable.
+    Done means that the master took the call, not that the task runs.
+    """
+
+    offer_ids: tuple[str, ...]
+    task: Task
+
+
+@frozen(kw_only=True)
+class Decline(Command):
+    """Give `offer_ids` back and refuse such offers for `refuse_seconds`."""
+
+    offer_ids: tuple[str, ...]
+    refuse_seconds: float
+
+
+@frozen(kw_only=True)
+class Suppress(Command):
+    """Ask for no offers."""
+
+
+@frozen(kw_only=True)
+class Revive(Command):
+    """Ask for offers again; also lifts every refusal."""
+
+
+@frozen(kw_only=True)
+class Acknowledge(Command):
+    """Acknowledge a status update that the model has taken in (and whose effect is durable)."""
+
+    status: TaskStatus
+
+
+@frozen(kw_only=True)
+class Reconcile(Command):
+    """Ask for the state of `tasks`, (task id, agent id) pairs; of every task when empty."""
+
+    tasks: tuple[tuple[str, str], ...]
+
+
+@frozen(kw_only=True)
+class Kill(Command):
+    """KILL: asks the executor to stop the task.  Nobody enforces it."""
+
+    task_id: str
+    agent_id: str
+
+
+@frozen(kw_only=True)
+class Shutdown(Command):
+    """SHUTDOWN: the agent ends the executor and all it started, by force after its grace period."""
+
+    executor_id: str
+    agent_id: str
+
+
+@frozen(kw_only=True)
+class SendMessage(Command):
+    """A framework message to an executor: at most once, unacknowledged by Mesos."""
+
+    executor_id: str
+    agent_id: str
+    data: bytes
+
+
+@frozen(kw_only=True)
+class Teardown(Command):
+    """End the framework and kill every task of it.  Only on the operator's word."""
+
+
+# etcd
+
+
+@frozen(kw_only=True)
+class ProbeMember(Command):
+    """Ask one member about itself, without quorum.  Ends in MemberProbed or a failure."""
+
+    member: str
+    client_url: str
+
+
+@frozen(kw_only=True)
+class ProbeProgress(Command):
+    """Have a quorum commit a proposal that changes nothing: revoke a lease that never existed.
+
+    It leaves key space and revision alone and passes under NOSPACE.  Ends in ProgressMade, or in a
+    failure when no quorum committed it within the time-out.
+    """
+
+    member: str
+    client_url: str

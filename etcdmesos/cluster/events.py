@@ -1,0 +1,178 @@
+"""What the outside may tell the controller: frozen observations, grouped by who says them.
+
+An event updates what was observed; it never carries a decision.  The snake_case name of a class is
+its name in `statecharts/cluster.yaml`.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from etcdmesos.cluster.commands import Command
+from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.record import Record
+from etcdmesos.mesos.master_state import MasterState
+from etcdmesos.mesos.offers import Offer
+from etcdmesos.mesos.statuses import TaskStatus
+
+
+@frozen(kw_only=True)
+class Event:
+    """Base of everything the runtime may feed to the controller."""
+
+
+# The clock
+
+
+@frozen(kw_only=True)
+class TimerFired(Event):
+    """The moment asked for by `wake_at` has come, or the runtime just started."""
+
+
+# The record store
+
+
+@frozen(kw_only=True)
+class RecordLoaded(Event):
+    """The record as stored; None when nothing was ever stored under this name."""
+
+    record: Record | None
+
+
+@frozen(kw_only=True)
+class RecordUnavailable(Event):
+    """The record could not be read, or holds nothing we understand.  Not the same as no record."""
+
+    reason: str
+    unreadable: bool
+
+
+@frozen(kw_only=True)
+class SaveFailed(Event):
+    """A save was not confirmed: the commands of its step were dropped, the record must be reread."""
+
+    reason: str
+    conflict: bool
+    """True when another scheduler has written."""
+
+
+# Mesos
+
+
+@frozen(kw_only=True)
+class Subscribed(Event):
+    """The master took our SUBSCRIBE.  `master` is host:port."""
+
+    framework_id: str
+    master: str
+
+
+@frozen(kw_only=True)
+class Disconnected(Event):
+    """There is no subscription (any more): refused, cut, silent for too long, or no master known."""
+
+    reason: str
+
+
+@frozen(kw_only=True)
+class FrameworkRefused(Event):
+    """The master sent ERROR: the subscription is over and trying the same again will not help."""
+
+    message: str
+
+
+@frozen(kw_only=True)
+class OffersReceived(Event):
+    """New offers; each stands until it is used, declined or rescinded."""
+
+    offers: tuple[Offer, ...]
+
+
+@frozen(kw_only=True)
+class OfferRescinded(Event):
+    """This offer is void."""
+
+    offer_id: str
+
+
+@frozen(kw_only=True)
+class TaskUpdated(Event):
+    """A status update or an answer to RECONCILE."""
+
+    status: TaskStatus
+
+
+@frozen(kw_only=True)
+class AgentLost(Event):
+    """FAILURE without an executor: the agent was removed or its health check timed out."""
+
+    agent_id: str
+
+
+@frozen(kw_only=True)
+class ExecutorLost(Event):
+    """FAILURE with an executor: it ended, with this wait status."""
+
+    agent_id: str
+    executor_id: str
+    wait_status: int
+
+
+@frozen(kw_only=True)
+class ExecutorSaid(Event):
+    """A framework message from an executor."""
+
+    agent_id: str
+    executor_id: str
+    data: bytes
+
+
+@frozen(kw_only=True)
+class MasterStateRead(Event):
+    """The answer to ReadMasterState."""
+
+    state: MasterState
+
+
+# etcd
+
+
+@frozen(kw_only=True)
+class MemberProbed(Event):
+    """The answer to ProbeMember: what one member says of itself."""
+
+    member: str
+    health: MemberHealth
+
+
+@frozen(kw_only=True)
+class ProgressMade(Event):
+    """The answer to ProbeProgress: a proposal through this member was committed by a quorum."""
+
+    member: str
+
+
+# Outcomes of commands
+
+
+@frozen(kw_only=True)
+class CommandDone(Event):
+    """Carried out."""
+
+    command: Command
+
+
+@frozen(kw_only=True)
+class CommandFailed(Event):
+    """Certainly not carried out."""
+
+    command: Command
+    reason: str
+
+
+@frozen(kw_only=True)
+class CommandUnknown(Event):
+    """Carried out or not: the answer was lost.  Look again, never guess."""
+
+    command: Command
+    reason: str

@@ -1,0 +1,177 @@
+"""The record: the part of the model that must survive the process.
+
+Kept in the store as JSON with a schema version, written with compare-and-set.  Nothing here decides;
+`steps` of a member are recorded intent, never its health.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+
+import cattrs
+from attrs import evolve, frozen
+
+from etcdmesos.errors import RecordUnreadable
+
+SCHEMA = 1
+
+
+class Step(enum.Enum):
+    """How far the intent for a member has gone."""
+
+    ADDING = "adding"
+    """To be added to etcd's list."""
+    LAUNCHING = "launching"
+    """Its task may have been launched; nothing was heard of it yet."""
+    JOINING = "joining"
+    """Its executor reported TASK_STARTING."""
+    VOTER = "voter"
+    """Seen serving as a voter."""
+    REMOVING = "removing"
+    """To be stopped, and removed from etcd's list where it is on one."""
+    GONE = "gone"
+    """Confirmed dead and on no list; kept only for what its sandbox may still hold."""
+
+
+class Role(enum.Enum):
+    """A member's part in raft."""
+
+    VOTER = "voter"
+    LEARNER = "learner"
+
+
+class Purpose(enum.Enum):
+    """What a task of a member is for; other companions may come."""
+
+    SERVER = "etcd-server"
+
+
+@frozen(kw_only=True)
+class RecordedTask:
+    """One task of a member.  Recorded before its ACCEPT; an ACCEPT is never sent twice for one id."""
+
+    id: str
+    purpose: Purpose
+    agent_id: str
+    executor_id: str
+
+
+@frozen(kw_only=True)
+class Member:
+    """One member of the cluster, whatever runs it at the moment."""
+
+    name: str
+    """`etcd-<n>`; n is never used twice."""
+    generation: int
+    id: str = ""
+    """etcd's member id (16 hex digits); "" until it was seen."""
+    role: Role
+    step: Step
+    scheme: str = "http"
+    host: str
+    peer_port: int
+    client_port: int
+    agent_id: str
+    hostname: str
+    sandbox: str = ""
+    """The sandbox's path on the agent; "" until the executor said it."""
+    etcd_version: str = ""
+    artifact: str = ""
+    """SHA-256 of the etcd binary it was launched with."""
+    tasks: tuple[RecordedTask, ...] = ()
+
+    @property
+    def peer_url(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.peer_port}"
+
+    @property
+    def client_url(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.client_port}"
+
+
+@frozen(kw_only=True)
+class Change:
+    """The one membership change in flight.  `kind` is add, promote or remove."""
+
+    kind: str
+    member: str
+    generation: int
+
+
+@frozen(kw_only=True)
+class Record:
+    """Everything another scheduler needs to take over."""
+
+    schema: int = SCHEMA
+    cluster_name: str
+    framework_name: str
+    framework_id: str = ""
+    epoch: int = 0
+    """Up by one at every takeover by a scheduler."""
+    sequence: int = 0
+    """Up by one at every save of one epoch."""
+    target_size: int
+    generation: int = 0
+    """Up by one at every attempt to bootstrap, reseed or restore."""
+    cluster_id: str = ""
+    served: bool = False
+    """A member of the present generation was once seen serving: its data may matter to somebody."""
+    highest_revision: int = 0
+    members: tuple[Member, ...] = ()
+    """Those of the present attempt or cluster, by number."""
+    next_member: int = 1
+    failed_attempts: int = 0
+    """Attempts to bootstrap given up in a row."""
+    change: Change | None = None
+
+    def member(self, name: str) -> Member | None:
+        return next((m for m in self.members if m.name == name), None)
+
+    def with_member(self, member: Member) -> Record:
+        """This record with the member of that name replaced."""
+        members = tuple(member if m.name == member.name else m for m in self.members)
+        return evolve(self, members=members)
+
+    def owner(self, task_id: str) -> Member | None:
+        """The member one of whose tasks is `task_id`."""
+        for member in self.members:
+            if any(task.id == task_id for task in member.tasks):
+                return member
+        return None
+
+    @property
+    def token(self) -> str:
+        """`--initial-cluster-token` of the present generation, unlike that of any other."""
+        return f"{self.cluster_name}-{self.framework_id}-{self.generation}"
+
+
+_converter = cattrs.Converter(forbid_extra_keys=True)
+
+
+def encode(record: Record) -> bytes:
+    """`record` as the JSON that is stored."""
+    return json.dumps(_converter.unstructure(record), sort_keys=True).encode()
+
+
+def decode(data: bytes) -> Record:
+    """The record stored as `data`.
+
+    Raises RecordUnreadable, also for a schema this version does not know: a newer scheduler wrote it.
+    """
+    try:
+        raw = json.loads(data)
+        schema = raw["schema"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise RecordUnreadable(f"the stored record is damaged: {error!r}") from error
+    if schema != SCHEMA:
+        raise RecordUnreadable(
+            f"the stored record has schema {schema}, this scheduler knows {SCHEMA}: "
+            "run the version that wrote it, or a newer one"
+        )
+    try:
+        return _converter.structure(raw, Record)
+    except Exception as error:
+        # cattrs raises an ExceptionGroup of anything; whatever it is, the record is not usable.
+        detail = "; ".join(cattrs.transform_error(error))
+        raise RecordUnreadable(f"the stored record is damaged: {detail}") from error

@@ -1,0 +1,90 @@
+"""Task statuses: what Mesos or an executor last said of a task, and what that proves.
+
+The sorting of states follows the comments in Mesos' mesos.proto (TaskState).
+"""
+
+from __future__ import annotations
+
+import enum
+
+from attrs import frozen
+
+from etcdmesos.mesos.resources import Json
+
+
+class TaskState(enum.Enum):
+    """TaskState of the v1 API."""
+
+    STAGING = "TASK_STAGING"
+    STARTING = "TASK_STARTING"
+    RUNNING = "TASK_RUNNING"
+    KILLING = "TASK_KILLING"
+    FINISHED = "TASK_FINISHED"
+    FAILED = "TASK_FAILED"
+    KILLED = "TASK_KILLED"
+    ERROR = "TASK_ERROR"
+    LOST = "TASK_LOST"
+    DROPPED = "TASK_DROPPED"
+    UNREACHABLE = "TASK_UNREACHABLE"
+    GONE = "TASK_GONE"
+    GONE_BY_OPERATOR = "TASK_GONE_BY_OPERATOR"
+    UNKNOWN = "TASK_UNKNOWN"
+
+
+ALIVE = frozenset(
+    {TaskState.STAGING, TaskState.STARTING, TaskState.RUNNING, TaskState.KILLING}
+)
+"""An executor or its agent vouches for the task."""
+
+MAY_RUN = frozenset({TaskState.UNREACHABLE, TaskState.LOST, TaskState.UNKNOWN})
+"""Nobody vouches for the task and nobody has seen it end: it may still be running."""
+
+DEAD = frozenset(
+    {
+        TaskState.FINISHED,
+        TaskState.FAILED,
+        TaskState.KILLED,
+        TaskState.GONE,
+        TaskState.GONE_BY_OPERATOR,
+    }
+)
+"""Seen to have ended (GONE_BY_OPERATOR: on the operator's word)."""
+
+REFUSED = frozenset({TaskState.ERROR, TaskState.DROPPED})
+"""The master's answer to *one ACCEPT*, not to the task: dead only because no id is accepted twice."""
+
+
+@frozen(kw_only=True)
+class TaskStatus:
+    """One status update.  `uuid` is "" when nothing is to be acknowledged (the master's own words)."""
+
+    task_id: str
+    state: TaskState
+    agent_id: str = ""
+    executor_id: str = ""
+    source: str = ""
+    reason: str = ""
+    message: str = ""
+    uuid: str = ""
+    data: str = ""
+    """What the executor attached, base64 as sent."""
+
+    @classmethod
+    def from_json(cls, data: Json) -> TaskStatus:
+        """From the v1 API's TaskStatus.  Raises KeyError or ValueError on anything else."""
+        return cls(
+            task_id=data["task_id"]["value"],
+            state=TaskState(data["state"]),
+            agent_id=data.get("agent_id", {}).get("value", ""),
+            executor_id=data.get("executor_id", {}).get("value", ""),
+            source=data.get("source", ""),
+            reason=data.get("reason", ""),
+            message=data.get("message", ""),
+            uuid=data.get("uuid", ""),
+            data=data.get("data", ""),
+        )
+
+    @property
+    def dead(self) -> bool:
+        """True when this status proves that the task does not run and never will."""
+        return self.state in DEAD or self.state in REFUSED
