@@ -1,0 +1,371 @@
+"""Statecharts: YAML in, a validated machine out.  The only file that imports `transitions`.
+
+A chart says, for every phase and every event, what may happen: a row (guards, actions, perhaps
+another phase), nothing, with the reason, or an error.  Names of guards and actions resolve to Python
+callables when the chart loads, and a chart with a mistake does not load.  What the guards and
+actions mean is not known here: they take and return a *draft*, whatever the core using the chart
+makes of it.
+
+`transitions` is held to what is safe in it: actions run as `before` callbacks, so that an error
+leaves the phase as it was; nothing is queued, nothing is created by itself, nothing is resolved from
+a string at run time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from importlib import resources
+from typing import Any, Generic, TypeVar
+
+import transitions
+import yaml
+from attrs import frozen
+
+from etcdmesos.errors import BadChart, IllegalEvent
+
+logging.getLogger("transitions").setLevel(logging.WARNING)  # it logs every callback at INFO
+
+D = TypeVar("D")
+Guard = Callable[[D], bool]
+Action = Callable[[D], D]
+
+ANY = "any"
+
+
+@frozen(kw_only=True)
+class Row:
+    """What happens in each of `phases` on event `on`, if every guard holds."""
+
+    on: str
+    phases: tuple[str, ...]
+    to: str | None
+    """The next phase; None stays."""
+    guards: tuple[str, ...]
+    actions: tuple[str, ...]
+    why: str
+
+
+@frozen(kw_only=True)
+class Verdict:
+    """A (phase, event) cell without rows: nothing happens, or it is an error."""
+
+    on: str
+    phases: tuple[str, ...]
+    why: str
+
+
+@frozen(kw_only=True)
+class Definition:
+    """A chart as written, before any name in it is resolved."""
+
+    name: str
+    about: str
+    initial: str
+    promises: tuple[str, ...]
+    phases: Mapping[str, str]
+    """Phase to what it means, in the order written."""
+    final: frozenset[str]
+    events: Mapping[str, str]
+    reviews: frozenset[str]
+    """Events the core raises itself, for which "no guard holds" means: stay."""
+    rows: tuple[Row, ...]
+    ignored: tuple[Verdict, ...]
+    impossible: tuple[Verdict, ...]
+
+    def rows_of(self, phase: str, event: str) -> tuple[Row, ...]:
+        """The rows of one cell, in the order they are tried."""
+        return tuple(row for row in self.rows if row.on == event and phase in row.phases)
+
+
+@frozen(kw_only=True)
+class Fired(Generic[D]):
+    """The outcome of one event: the phase after it, the draft, and the row taken, if any."""
+
+    phase: str
+    draft: D
+    row: Row | None
+
+
+def read(name: str) -> Definition:
+    """The definition of the chart shipped as `statecharts/<name>.yaml`.  Raises BadChart."""
+    file = resources.files("etcdmesos.statecharts").joinpath(f"{name}.yaml")
+    return parse(file.read_text(encoding="utf-8"), f"statecharts/{name}.yaml")
+
+
+def parse(text: str, origin: str) -> Definition:
+    """The definition written in `text`; `origin` names it in errors.  Raises BadChart."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BadChart(f"{origin}: not YAML: {' '.join(str(error).split())}") from error
+    reader = _Reader(origin)
+    top = reader.keys(
+        data,
+        "the chart",
+        required={"name", "about", "initial", "phases", "events", "rows"},
+        optional={"promises", "final", "reviews", "ignored", "impossible"},
+    )
+    phases = reader.texts(top["phases"], "phases")
+    definition = Definition(
+        name=str(top["name"]),
+        about=str(top["about"]).strip(),
+        initial=str(top["initial"]),
+        promises=tuple(str(p) for p in top.get("promises") or ()),
+        phases=phases,
+        final=frozenset(top.get("final") or ()),
+        events={
+            **reader.texts(top["events"], "events"),
+            **reader.texts(top.get("reviews") or {}, "reviews"),
+        },
+        reviews=frozenset(top.get("reviews") or ()),
+        rows=tuple(reader.row(r, n, phases) for n, r in enumerate(top["rows"] or (), 1)),
+        ignored=reader.verdicts(top.get("ignored"), "ignored", phases),
+        impossible=reader.verdicts(top.get("impossible"), "impossible", phases),
+    )
+    _check(definition, origin)
+    return definition
+
+
+class Chart(Generic[D]):
+    """A validated chart with its guards and actions, ready to run.
+
+    Holds no state of its own: the phase is an argument.  Not for use by two threads at once.
+    """
+
+    def __init__(
+        self,
+        definition: Definition,
+        guards: Mapping[str, Guard[D]],
+        actions: Mapping[str, Action[D]],
+    ) -> None:
+        """Raises BadChart when a name does not resolve, or a guard or an action is never used."""
+        _check_names(definition, guards, actions)
+        self.definition = definition
+        self._cursor: _Cursor[D] = _Cursor(definition.initial)
+        self._ignored = _cells(definition.ignored)
+        self._impossible = _cells(definition.impossible)
+        self._machine = transitions.Machine(
+            model=self._cursor,
+            states=list(definition.phases),
+            initial=definition.initial,
+            model_attribute="phase",
+            auto_transitions=False,
+            send_event=True,
+            queued=False,
+            ignore_invalid_triggers=False,
+        )
+        for row in definition.rows:
+            self._machine.add_transition(
+                trigger=row.on,
+                source=list(row.phases),
+                dest=row.to,
+                conditions=[_asks(guards[name]) for name in row.guards],
+                before=[_takes(row), *(_does(actions[name]) for name in row.actions)],
+            )
+
+    def fire(self, phase: str, event: str, draft: D) -> Fired[D]:
+        """Let `event` happen in `phase`.
+
+        Raises IllegalEvent when the chart calls that impossible, and whatever a guard or an action
+        raises; the caller keeps its old phase and draft then.
+        """
+        if (phase, event) in self._ignored:
+            return Fired(phase=phase, draft=draft, row=None)
+        if (phase, event) in self._impossible:
+            why = self._impossible[phase, event]
+            raise IllegalEvent(f"{event} cannot happen while {phase}: {why}")
+        cursor = self._cursor
+        if cursor.busy:
+            raise IllegalEvent(f"{event} fired from within another event's action")
+        cursor.enter(phase, draft)
+        try:
+            self._machine.events[event].trigger(cursor)
+        except (KeyError, transitions.MachineError) as error:
+            raise IllegalEvent(f"no chart row for {event} while {phase}") from error
+        finally:
+            cursor.busy = False
+        return Fired(phase=cursor.phase, draft=cursor.draft, row=cursor.row)
+
+
+class _Cursor(Generic[D]):
+    """The scratch object `transitions` moves: the phase and the draft of the event under way."""
+
+    draft: D
+
+    def __init__(self, phase: str) -> None:
+        self.phase = phase
+        self.row: Row | None = None
+        self.busy = False
+
+    def enter(self, phase: str, draft: D) -> None:
+        self.phase, self.draft, self.row, self.busy = phase, draft, None, True
+
+
+def _asks(guard: Guard[D]) -> Callable[[transitions.EventData], bool]:
+    return lambda data: bool(guard(data.model.draft))
+
+
+def _takes(row: Row) -> Callable[[transitions.EventData], None]:
+    def note(data: transitions.EventData) -> None:
+        data.model.row = row
+
+    return note
+
+
+def _does(action: Action[D]) -> Callable[[transitions.EventData], None]:
+    def act(data: transitions.EventData) -> None:
+        data.model.draft = action(data.model.draft)
+
+    return act
+
+
+@frozen
+class _Reader:
+    """Reads the parts of a chart, naming the place in every complaint."""
+
+    origin: str
+
+    def keys(
+        self, data: Any, place: str, required: set[str], optional: set[str]
+    ) -> Mapping[str, Any]:
+        if not isinstance(data, dict):
+            raise BadChart(f"{self.origin}: {place} is no mapping")
+        if missing := sorted(required - set(data)):
+            raise BadChart(f"{self.origin}: {place} lacks {', '.join(missing)}")
+        if unknown := sorted(str(k) for k in set(data) - required - optional):
+            raise BadChart(f"{self.origin}: {place} has unknown keys {', '.join(unknown)}")
+        return data
+
+    def texts(self, data: Any, place: str) -> Mapping[str, str]:
+        if not isinstance(data, dict) or not all(isinstance(v, str) for v in data.values()):
+            raise BadChart(f"{self.origin}: {place} must map names to what they mean")
+        return {str(k): v.strip() for k, v in data.items()}
+
+    def row(self, data: Any, number: int, phases: Iterable[str]) -> Row:
+        place = f"row {number}"
+        keys = self.keys(data, place, required={"on", "in", "why"}, optional={"to", "if", "do"})
+        return Row(
+            on=str(keys["on"]),
+            phases=self._phases(keys["in"], place, phases),
+            to=None if keys.get("to") is None else str(keys["to"]),
+            guards=self._names(keys.get("if"), place),
+            actions=self._names(keys.get("do"), place),
+            why=self._why(keys["why"], place),
+        )
+
+    def verdicts(self, data: Any, place: str, phases: Iterable[str]) -> tuple[Verdict, ...]:
+        verdicts: list[Verdict] = []
+        for number, entry in enumerate(data or (), 1):
+            where = f"{place} entry {number}"
+            keys = self.keys(entry, where, required={"on", "in", "why"}, optional=set())
+            events = [keys["on"]] if isinstance(keys["on"], str) else keys["on"]
+            verdicts += [
+                Verdict(
+                    on=str(event),
+                    phases=self._phases(keys["in"], where, phases),
+                    why=self._why(keys["why"], where),
+                )
+                for event in events
+            ]
+        return tuple(verdicts)
+
+    def _phases(self, data: Any, place: str, phases: Iterable[str]) -> tuple[str, ...]:
+        return tuple(phases) if data == ANY else self._names(data, place)
+
+    def _names(self, data: Any, place: str) -> tuple[str, ...]:
+        names = [data] if isinstance(data, str) else (data or [])
+        if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+            raise BadChart(f"{self.origin}: {place}: expected a name or a list of names")
+        return tuple(names)
+
+    def _why(self, data: Any, place: str) -> str:
+        if not isinstance(data, str) or not data.strip():
+            raise BadChart(f"{self.origin}: {place} gives no reason (why)")
+        return data.strip()
+
+
+def _check(definition: Definition, origin: str) -> None:
+    """Everything about a chart that can be wrong without knowing any Python name."""
+    for problem in (
+        *_unknown_names(definition),
+        *_cell_problems(definition),
+        *_shape_problems(definition),
+    ):
+        raise BadChart(f"{origin}: {problem}")
+
+
+def _unknown_names(definition: Definition) -> Iterable[str]:
+    phases, events = set(definition.phases), set(definition.events)
+    if definition.initial not in phases:
+        yield f"the initial phase {definition.initial} is not a phase"
+    yield from (f"the final phase {p} is not a phase" for p in definition.final - phases)
+    for entry in (*definition.rows, *definition.ignored, *definition.impossible):
+        if entry.on not in events:
+            yield f"unknown event {entry.on}"
+        yield from (f"{entry.on}: unknown phase {p}" for p in entry.phases if p not in phases)
+        if isinstance(entry, Row) and entry.to is not None and entry.to not in phases:
+            yield f"{entry.on}: unknown phase {entry.to}"
+
+
+def _cell_problems(definition: Definition) -> Iterable[str]:
+    """Every (phase, event) must be exactly one of: rows, ignored, impossible."""
+    verdicts = [
+        (phase, v.on) for v in (*definition.ignored, *definition.impossible) for phase in v.phases
+    ]
+    for phase in definition.phases:
+        for event in definition.events:
+            cell = f"({phase}, {event})"
+            rows = definition.rows_of(phase, event)
+            said = verdicts.count((phase, event)) + bool(rows)
+            if said == 0:
+                yield f"{cell} is neither a row, nor ignored, nor impossible"
+            elif said > 1:
+                yield f"{cell} is said twice"
+            elif rows:
+                yield from (f"{cell}: {p}" for p in _row_order_problems(rows, event, definition))
+
+
+def _row_order_problems(
+    rows: tuple[Row, ...], event: str, definition: Definition
+) -> Iterable[str]:
+    *first, last = rows
+    if any(not row.guards for row in first):
+        yield "a row behind an unguarded one is never reached"
+    if last.guards and event not in definition.reviews:
+        yield "the last row is guarded: what happens when no guard holds is not said"
+    if len({row.guards for row in rows}) < len(rows):
+        yield "two rows with the same guards"
+
+
+def _shape_problems(definition: Definition) -> Iterable[str]:
+    arrows = {(p, row.to) for row in definition.rows if row.to for p in row.phases if p != row.to}
+    reached = {definition.initial}
+    while more := {to for source, to in arrows if source in reached} - reached:
+        reached |= more
+    yield from (f"phase {p} is never reached" for p in definition.phases if p not in reached)
+    ways_out = {source for source, _ in arrows}
+    for phase in definition.phases:
+        if (phase in definition.final) == (phase in ways_out):
+            said = "is final and has a way out" if phase in ways_out else "has no way out"
+            yield f"phase {phase} {said}"
+    spoken = {row.on for row in definition.rows}
+    yield from (f"event {e} does nothing anywhere" for e in definition.events if e not in spoken)
+
+
+def _check_names(
+    definition: Definition, guards: Mapping[str, object], actions: Mapping[str, object]
+) -> None:
+    origin = f"statecharts/{definition.name}.yaml"
+    for kind, known, used in (
+        ("guard", guards, {g for row in definition.rows for g in row.guards}),
+        ("action", actions, {a for row in definition.rows for a in row.actions}),
+    ):
+        if unknown := sorted(used - set(known)):
+            raise BadChart(f"{origin}: unknown {kind} {', '.join(unknown)}")
+        if unused := sorted(set(known) - used):
+            raise BadChart(f"{origin}: {kind} {', '.join(unused)} is never used")
+
+
+def _cells(verdicts: Iterable[Verdict]) -> Mapping[tuple[str, str], str]:
+    return {(phase, verdict.on): verdict.why for verdict in verdicts for phase in verdict.phases}
