@@ -10,7 +10,7 @@ MAKEFLAGS += --no-builtin-rules
 VENV := .venv/.installed
 # The machinery below decides what .venv holds; a change in any of it installs again.
 VENV_SOURCES := pyproject.toml requirements.lock packaging/build.lock packaging/install_venv.py \
-	compat/http-parser/pyproject.toml
+	packaging/steps.py compat/http-parser/pyproject.toml
 
 .PHONY: venv
 venv: $(VENV) ## everything locked into .venv, the project editable
@@ -18,6 +18,10 @@ venv: $(VENV) ## everything locked into .venv, the project editable
 $(VENV): $(VENV_SOURCES)
 	@$(PYTHON) packaging/install_venv.py
 	@touch $@
+
+.PHONY: etcd
+etcd: $(VENV) ## etcd 3.4.23 and 3.5.30 into .cache/etcd
+	@$(PYTHON) packaging/fetch_etcd.py 3.4.23 3.5.30
 
 # uv, because it resolves for all Pythons at once: one lock for 3.11 to 3.13.
 UV := .cache/uv-$(UV_VERSION)/bin/uv

@@ -5,55 +5,35 @@ Runs on a bare python3 (>= 3.11), so it may import nothing but the standard libr
 run twice or from two shells at once; what is there already stays.
 """
 
-import fcntl
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from steps import OLDEST_PYTHON, ROOT, Refused, as_root, one_at_a_time, run, say
+
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCK = ROOT / "requirements.lock"
 BUILD_LOCK = ROOT / "packaging" / "build.lock"
 OURS = ["compat/http-parser", "."]
-OLDEST_PYTHON = (3, 11)
-
-
-class Refused(Exception):
-    """Cannot go on; the message is one line saying why and what to do."""
 
 
 def main() -> int:
     if len(sys.argv) != 1:
-        print(f"usage: {sys.argv[0]}   (no arguments)", file=sys.stderr)
+        say(f"usage: {sys.argv[0]}   (no arguments)")
         return 2
     try:
-        with one_at_a_time(ROOT / ".cache" / "venv.lock"):
+        with one_at_a_time("venv"):
             make_venv()
             install()
     except Refused as refused:
-        print(f"make venv: {refused}", file=sys.stderr)
+        say(f"make venv: {refused}")
         return 1
     return 0
-
-
-class one_at_a_time:  # noqa: N801 - reads as a phrase where it is used
-    """Holds a lock on a file; a second process waits for the first."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
-
-    def __enter__(self) -> None:
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
 
 
 def make_venv() -> None:
@@ -65,7 +45,7 @@ def make_venv() -> None:
     if venv_python_version() == f"{sys.version_info.major}.{sys.version_info.minor}":
         return
     ensure_ensurepip()
-    print("venv: creating .venv", flush=True)
+    say("venv: creating .venv")
     # --clear: one of another Python, or half made, is of no use.
     run([sys.executable, "-m", "venv", "--clear", str(VENV)])
 
@@ -89,10 +69,10 @@ def ensure_ensurepip() -> None:
     package = f"python{version}-venv"
     if shutil.which("apt-get") is None:
         raise Refused(f"Python {version} has no ensurepip: install its venv package")
-    become_root = [] if os.geteuid() == 0 else ["sudo"]
+    become_root = as_root()
     if become_root and shutil.which("sudo") is None:
         raise Refused(f"needs {package}: run `apt-get install {package}` as root, then again")
-    print(f"venv: installing Debian's {package}", flush=True)
+    say(f"venv: installing Debian's {package}")
     install_it = [*become_root, "apt-get", "install", "-qq", "-y", "--no-install-recommends"]
     noninteractive = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     if subprocess.run([*install_it, package], env=noninteractive).returncode != 0:
@@ -103,7 +83,7 @@ def ensure_ensurepip() -> None:
 
 def install() -> None:
     locked = locked_names(BUILD_LOCK) | locked_names(LOCK)
-    print(f"venv: {len(locked)} locked packages", flush=True)
+    say(f"venv: {len(locked)} locked packages")
     pip_install("--require-hashes", "--requirement", str(BUILD_LOCK))
     # Without isolation the sdists (etcd3, pymesos) are built by the locked setuptools, and not by
     # whatever the registry has today.
@@ -133,12 +113,6 @@ def remove_what_is_no_longer_locked(locked: set[str]) -> None:
     surplus = sorted(installed - locked - {"pip", "etcd-mesos", "http-parser"})
     if surplus:
         run([str(PYTHON), "-m", "pip", "uninstall", "-qq", "--yes", *surplus])
-
-
-def run(command: Sequence[str], env: dict[str, str] | None = None) -> None:
-    status = subprocess.run(command, env=env, cwd=ROOT).returncode
-    if status != 0:
-        raise Refused(f"`{' '.join(command)}` ended with status {status}")
 
 
 if __name__ == "__main__":
