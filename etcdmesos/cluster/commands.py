@@ -10,20 +10,27 @@ from attrs import frozen
 
 from etcdmesos.mesos.statuses import TaskStatus
 from etcdmesos.mesos.tasks import Task
+from etcdmesos.step import Command, Exit, LoadRecord
 
-
-@frozen(kw_only=True)
-class Command:
-    """Base of everything the controller may ask for."""
-
-
-# The record store (carried out by the runtime itself)
-
-
-@frozen(kw_only=True)
-class LoadRecord(Command):
-    """Read the record.  Ends in RecordLoaded or RecordUnavailable."""
-
+__all__ = [
+    "Acknowledge",
+    "Command",
+    "Decline",
+    "Exit",
+    "Kill",
+    "Launch",
+    "LoadRecord",
+    "ProbeMember",
+    "ProbeProgress",
+    "ReadMasterState",
+    "Reconcile",
+    "Revive",
+    "SendMessage",
+    "Shutdown",
+    "Subscribe",
+    "Suppress",
+    "Teardown",
+]
 
 # Mesos
 
@@ -46,14 +53,14 @@ class ReadMasterState(Command):
 
 @frozen(kw_only=True)
 class Launch(Command):
-    """ACCEPT `offer_ids` (all of one agent) and launch `task`.
+    """ACCEPT `offer_ids` (all of one agent) and launch `tasks`.
 
     Sent at most once for a task id, and only once the record that names the task is durable.
-    Done means that the master took the call, not that the task runs.
+    Done means that the master took the call, not that a task runs.
     """
 
     offer_ids: tuple[str, ...]
-    task: Task
+    tasks: tuple[Task, ...]
 
 
 @frozen(kw_only=True)

@@ -8,53 +8,44 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from etcdmesos.cluster.commands import Command
 from etcdmesos.cluster.member_health import MemberHealth
-from etcdmesos.cluster.record import Record
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.statuses import TaskStatus
+from etcdmesos.step import (
+    CommandDone,
+    CommandFailed,
+    CommandUnknown,
+    Event,
+    RecordLoaded,
+    RecordUnavailable,
+    SaveFailed,
+    TimerFired,
+)
 
-
-@frozen(kw_only=True)
-class Event:
-    """Base of everything the runtime may feed to the controller."""
-
-
-# The clock
-
-
-@frozen(kw_only=True)
-class TimerFired(Event):
-    """The moment asked for by `wake_at` has come, or the runtime just started."""
-
-
-# The record store
-
-
-@frozen(kw_only=True)
-class RecordLoaded(Event):
-    """The record as stored; None when nothing was ever stored under this name."""
-
-    record: Record | None
-
-
-@frozen(kw_only=True)
-class RecordUnavailable(Event):
-    """The record could not be read, or holds nothing we understand.  Not the same as no record."""
-
-    reason: str
-    unreadable: bool
-
-
-@frozen(kw_only=True)
-class SaveFailed(Event):
-    """A save was not confirmed: the commands of its step were dropped, the record must be reread."""
-
-    reason: str
-    conflict: bool
-    """True when another scheduler has written."""
-
+__all__ = [
+    "AgentLost",
+    "CommandDone",
+    "CommandFailed",
+    "CommandUnknown",
+    "Disconnected",
+    "Event",
+    "ExecutorLost",
+    "ExecutorSaid",
+    "FrameworkRefused",
+    "MasterStateRead",
+    "MemberProbed",
+    "OfferRescinded",
+    "OffersReceived",
+    "ProgressMade",
+    "RecordLoaded",
+    "RecordUnavailable",
+    "SaveFailed",
+    "StopAsked",
+    "Subscribed",
+    "TaskUpdated",
+    "TimerFired",
+]
 
 # Mesos
 
@@ -152,27 +143,9 @@ class ProgressMade(Event):
     member: str
 
 
-# Outcomes of commands
+# The operator
 
 
 @frozen(kw_only=True)
-class CommandDone(Event):
-    """Carried out."""
-
-    command: Command
-
-
-@frozen(kw_only=True)
-class CommandFailed(Event):
-    """Certainly not carried out."""
-
-    command: Command
-    reason: str
-
-
-@frozen(kw_only=True)
-class CommandUnknown(Event):
-    """Carried out or not: the answer was lost.  Look again, never guess."""
-
-    command: Command
-    reason: str
+class StopAsked(Event):
+    """This scheduler is to end; the cluster goes on without it."""
