@@ -62,6 +62,7 @@ class Definition:
     name: str
     about: str
     initial: str
+    """The phase a new core starts in."""
     promises: tuple[str, ...]
     phases: Mapping[str, str]
     """Phase to what it means, in the order written."""
@@ -160,8 +161,11 @@ class Chart(Generic[D]):
                 trigger=row.on,
                 source=list(row.phases),
                 dest=row.to,
-                conditions=[_asks(guards[name]) for name in row.guards],
-                before=[_takes(row), *(_does(actions[name]) for name in row.actions)],
+                conditions=[_asks(self._cursor, guards[name]) for name in row.guards],
+                before=[
+                    _takes(self._cursor, row),
+                    *(_does(self._cursor, actions[name]) for name in row.actions),
+                ],
             )
 
     def fire(self, phase: str, event: str, draft: D) -> Fired[D]:
@@ -202,20 +206,20 @@ class _Cursor(Generic[D]):
         self.phase, self.draft, self.row, self.busy = phase, draft, None, True
 
 
-def _asks(guard: Guard[D]) -> Callable[[transitions.EventData], bool]:
-    return lambda data: bool(guard(data.model.draft))
+def _asks(cursor: _Cursor[D], guard: Guard[D]) -> Callable[[transitions.EventData], bool]:
+    return lambda _: bool(guard(cursor.draft))
 
 
-def _takes(row: Row) -> Callable[[transitions.EventData], None]:
-    def note(data: transitions.EventData) -> None:
-        data.model.row = row
+def _takes(cursor: _Cursor[D], row: Row) -> Callable[[transitions.EventData], None]:
+    def note(_: transitions.EventData) -> None:
+        cursor.row = row
 
     return note
 
 
-def _does(action: Action[D]) -> Callable[[transitions.EventData], None]:
-    def act(data: transitions.EventData) -> None:
-        data.model.draft = action(data.model.draft)
+def _does(cursor: _Cursor[D], action: Action[D]) -> Callable[[transitions.EventData], None]:
+    def act(_: transitions.EventData) -> None:
+        cursor.draft = action(cursor.draft)
 
     return act
 
@@ -244,9 +248,9 @@ class _Reader:
 
     def row(self, data: Any, number: int, phases: Iterable[str]) -> Row:
         place = f"row {number}"
-        keys = self.keys(data, place, required={"on", "in", "why"}, optional={"to", "if", "do"})
+        keys = self.keys(data, place, required={"event", "in", "why"}, optional={"to", "if", "do"})
         return Row(
-            on=str(keys["on"]),
+            on=str(keys["event"]),
             phases=self._phases(keys["in"], place, phases),
             to=None if keys.get("to") is None else str(keys["to"]),
             guards=self._names(keys.get("if"), place),
@@ -258,8 +262,8 @@ class _Reader:
         verdicts: list[Verdict] = []
         for number, entry in enumerate(data or (), 1):
             where = f"{place} entry {number}"
-            keys = self.keys(entry, where, required={"on", "in", "why"}, optional=set())
-            events = [keys["on"]] if isinstance(keys["on"], str) else keys["on"]
+            keys = self.keys(entry, where, required={"event", "in", "why"}, optional=set())
+            events = [keys["event"]] if isinstance(keys["event"], str) else keys["event"]
             verdicts += [
                 Verdict(
                     on=str(event),
@@ -300,7 +304,12 @@ def _unknown_names(definition: Definition) -> Iterable[str]:
     if definition.initial not in phases:
         yield f"the initial phase {definition.initial} is not a phase"
     yield from (f"the final phase {p} is not a phase" for p in definition.final - phases)
-    for entry in (*definition.rows, *definition.ignored, *definition.impossible):
+    entries: tuple[Row | Verdict, ...] = (
+        *definition.rows,
+        *definition.ignored,
+        *definition.impossible,
+    )
+    for entry in entries:
         if entry.on not in events:
             yield f"unknown event {entry.on}"
         yield from (f"{entry.on}: unknown phase {p}" for p in entry.phases if p not in phases)
@@ -326,9 +335,7 @@ def _cell_problems(definition: Definition) -> Iterable[str]:
                 yield from (f"{cell}: {p}" for p in _row_order_problems(rows, event, definition))
 
 
-def _row_order_problems(
-    rows: tuple[Row, ...], event: str, definition: Definition
-) -> Iterable[str]:
+def _row_order_problems(rows: tuple[Row, ...], event: str, definition: Definition) -> Iterable[str]:
     *first, last = rows
     if any(not row.guards for row in first):
         yield "a row behind an unguarded one is never reached"
@@ -349,8 +356,6 @@ def _shape_problems(definition: Definition) -> Iterable[str]:
         if (phase in definition.final) == (phase in ways_out):
             said = "is final and has a way out" if phase in ways_out else "has no way out"
             yield f"phase {phase} {said}"
-    spoken = {row.on for row in definition.rows}
-    yield from (f"event {e} does nothing anywhere" for e in definition.events if e not in spoken)
 
 
 def _check_names(

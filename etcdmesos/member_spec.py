@@ -6,6 +6,7 @@ The one thing the cluster's side and the executor's side share.  Pure; holds no 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import asdict, field, frozen, validators
@@ -13,6 +14,12 @@ from attrs import asdict, field, frozen, validators
 from etcdmesos.errors import EtcdMesosError
 
 _text = validators.instance_of(str)
+
+
+def _texts(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
 _port = [validators.instance_of(int), validators.ge(1), validators.le(65535)]
 
 
@@ -41,7 +48,7 @@ class MemberSpec:
     client_port: int = field(validator=_port)
     quota_bytes: int = field(validator=[validators.instance_of(int), validators.ge(1)])
     """`--quota-backend-bytes`."""
-    options: tuple[str, ...] = field(default=(), converter=tuple)
+    options: tuple[str, ...] = field(default=(), converter=_texts)
     """The operator's own etcd options, each `--name=value`."""
     grace_seconds: float = field(default=15.0, converter=float)
     """How long a graceful stop may take."""

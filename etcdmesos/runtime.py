@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import queue
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -55,6 +56,7 @@ class Runtime(Generic[M, R]):
         self._clock = clock
         self._on_step = on_step
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._next_up: deque[Event] = deque()
         self._ports: dict[type, CommandPort[Command]] = {}
         self._wake_at: float | None = None
         self._status: int | None = None
@@ -84,6 +86,8 @@ class Runtime(Generic[M, R]):
 
     def _next(self) -> Event:
         """The next event, or TimerFired when the core's moment comes first."""
+        if self._next_up:
+            return self._next_up.popleft()
         try:
             if self._wake_at is None:
                 return self._events.get()
@@ -115,9 +119,14 @@ class Runtime(Generic[M, R]):
             self._store.save(record)
         except StoreError as error:
             log.error("the record was not saved", extra={"reason": str(error)})
-            self.post(SaveFailed(reason=str(error), conflict=isinstance(error, SaveConflict)))
-            for command in commands:
-                self.post(CommandFailed(command=command, reason="the record was not saved"))
+            # Ahead of the queue: nothing may be decided on a record that was not confirmed.
+            self._next_up.append(
+                SaveFailed(reason=str(error), conflict=isinstance(error, SaveConflict))
+            )
+            self._next_up.extend(
+                CommandFailed(command=command, reason="the record was not saved")
+                for command in commands
+            )
             return False
         return True
 

@@ -54,9 +54,7 @@ class MasterState:
             outstanding_agents=len(data.get("recovered_slaves", [])),
             unreachable_agents=int(data.get("unreachable_slaves", 0)),
             frameworks=tuple(
-                _framework(f)
-                for f in data["frameworks"]
-                if f.get("name") == framework_name
+                _framework(f) for f in data["frameworks"] if f.get("name") == framework_name
             ),
         )
 

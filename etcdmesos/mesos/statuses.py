@@ -31,9 +31,7 @@ class TaskState(enum.Enum):
     UNKNOWN = "TASK_UNKNOWN"
 
 
-ALIVE = frozenset(
-    {TaskState.STAGING, TaskState.STARTING, TaskState.RUNNING, TaskState.KILLING}
-)
+ALIVE = frozenset({TaskState.STAGING, TaskState.STARTING, TaskState.RUNNING, TaskState.KILLING})
 """An executor or its agent vouches for the task."""
 
 MAY_RUN = frozenset({TaskState.UNREACHABLE, TaskState.LOST, TaskState.UNKNOWN})
@@ -88,3 +86,8 @@ class TaskStatus:
     def dead(self) -> bool:
         """True when this status proves that the task does not run and never will."""
         return self.state in DEAD or self.state in REFUSED
+
+    @property
+    def out_of_reach(self) -> bool:
+        """True when nobody vouches for the task any more, though it may still be running."""
+        return self.state in MAY_RUN

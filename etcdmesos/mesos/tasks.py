@@ -84,8 +84,7 @@ def task_info(task: Task, framework_id: str) -> dict[str, Any]:
             "name": task.discovery_name,
             "ports": {
                 "ports": [
-                    {"number": p.number, "name": p.name, "protocol": p.protocol}
-                    for p in task.ports
+                    {"number": p.number, "name": p.name, "protocol": p.protocol} for p in task.ports
                 ]
             },
         },

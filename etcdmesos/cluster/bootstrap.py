@@ -1,0 +1,176 @@
+"""Gang-scheduled bootstrap: all members at once, or none.
+
+Offers are held until every member has a place; the record with all members and a fresh token is
+saved; then all launch together with one static `--initial-cluster`.  An attempt is given up only
+while no quorum of its tasks can ever have run, or when all are dead and none was seen serving;
+from then on it is a cluster, to be healed.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from etcdmesos.cluster import placement
+from etcdmesos.cluster.commands import Command, Decline, Launch
+from etcdmesos.cluster.launch import new_member, server_task
+from etcdmesos.cluster.links import obstacle
+from etcdmesos.cluster.model import Draft, Model, without
+from etcdmesos.cluster.placement import Place
+from etcdmesos.cluster.quorum import quorum
+from etcdmesos.cluster.record import Member, Role, Step
+
+SHUNNED = 300.0
+"""Seconds for which an agent where a launch failed is taken last."""
+
+
+def plan_bootstrap(draft: Draft) -> Draft:
+    """Gather places and launch; or watch the attempt under way, and give it up if it is hopeless."""
+    members = draft.model.record.members
+    if not members:
+        return _gather(draft)
+    if any(m.step is Step.REMOVING for m in members):
+        return _finish_giving_up(draft)
+    reason = hopeless(draft.model, draft.now)
+    if reason:
+        return _give_up(draft)
+    if not draft.model.record.served:
+        draft = draft.waking(draft.model.attempt_since + draft.model.settings.bootstrap_limit)
+    return draft
+
+
+def gathering(model: Model, now: float) -> bool:
+    """Whether offers are wanted for a gang at `now`."""
+    record = model.record
+    return model.store.loaded and not record.members and not record.served and now >= model.retry_at
+
+
+def _gather(draft: Draft) -> Draft:
+    model, now = draft.model, draft.now
+    if now < model.retry_at:
+        return draft.waking(model.retry_at)
+    if not model.offers:
+        return draft.having(gang_since=None)
+    settings = model.settings
+    offers = [held.offer for held in model.offers.values()]
+    shunned = {agent for agent, until in model.shunned.items() if until > now}
+    places = placement.choose(offers, settings.cluster_size, settings, shunned=shunned)
+    if obstacle(model):
+        return draft  # plan_offers gives back what is held for too long
+    if len(places) == settings.cluster_size:
+        return _launch(draft, places)
+    since = now if model.gang_since is None else model.gang_since
+    if now - since < settings.gang_limit:
+        return draft.having(gang_since=since).waking(since + settings.gang_limit)
+    lacking = placement.shortage(offers, settings)
+    shortfall = (
+        f"only {len(places)} of {settings.cluster_size} members had a place after "
+        f"{settings.gang_limit:g} s" + (f"; too small: {lacking}" if lacking else "")
+    )
+    decline = Decline(offer_ids=tuple(model.offers), refuse_seconds=settings.refuse)
+    return draft.having(offers={}, gang_since=None, shortfall=shortfall).asking(decline)
+
+
+def _launch(draft: Draft, places: tuple[Place, ...]) -> Draft:
+    """Record all members of a new generation, then launch them all."""
+    model = draft.model
+    record, settings = model.record, model.settings
+    generation = record.generation + 1
+    members = tuple(
+        new_member(place, number, generation, Role.VOTER, settings)
+        for number, place in enumerate(places, record.next_member)
+    )
+    record = evolve(
+        record,
+        generation=generation,
+        members=members,
+        next_member=record.next_member + len(members),
+    )
+    by_agent: dict[tuple[str, ...], list[tuple[Member, Place]]] = {}
+    for member, place in zip(members, places, strict=True):
+        by_agent.setdefault(place.offer_ids, []).append((member, place))
+    launches: list[Command] = [
+        Launch(
+            offer_ids=offer_ids,
+            tasks=tuple(server_task(m, p, record, settings, "new") for m, p in pairs),
+        )
+        for offer_ids, pairs in by_agent.items()
+    ]
+    used = {offer_id for offer_ids in by_agent for offer_id in offer_ids}
+    counters = model.counters
+    return draft.having(
+        record=record,
+        offers={i: held for i, held in model.offers.items() if i not in used},
+        gang_since=None,
+        shortfall="",
+        attempt_since=draft.now,
+        counters=evolve(counters, launched=counters.launched + len(members)),
+    ).asking(*launches)
+
+
+def hopeless(model: Model, now: float) -> str:
+    """Why the attempt under way must be given up, in words; "" when it must not.
+
+    Safe because a cluster that never had a quorum of started members never acknowledged a write;
+    and if all are dead and none was seen serving, nobody was ever told of one.
+    """
+    record = model.record
+    if not record.members or record.served:
+        return ""
+    size = len(record.members)
+    if all(_dead(model, m) for m in record.members):
+        return "all its members are dead and none was seen serving"
+    started = sum(m.step in (Step.JOINING, Step.VOTER) for m in record.members)
+    if started >= quorum(size):
+        return ""
+    waiting = sum(m.step is Step.LAUNCHING and not _dead(model, m) for m in record.members)
+    if started + waiting < quorum(size):
+        return f"only {started} of {size} members started and too few can still"
+    if now - model.attempt_since >= model.settings.bootstrap_limit:
+        return (
+            f"only {started} of {size} members started within {model.settings.bootstrap_limit:g} s"
+        )
+    return ""
+
+
+def _dead(model: Model, member: Member) -> bool:
+    statuses = [model.tasks.get(task.id) for task in member.tasks]
+    return all(status is not None and status.dead for status in statuses)
+
+
+def _give_up(draft: Draft) -> Draft:
+    """Record that the attempt is over, before any of its tasks is killed."""
+    model = draft.model
+    failed = {
+        task.agent_id: draft.now + SHUNNED
+        for member in model.record.members
+        if _dead(model, member) or member.step is Step.LAUNCHING
+        for task in member.tasks
+    }
+    members = tuple(evolve(m, step=Step.REMOVING) for m in model.record.members)
+    draft = draft.having(shunned={**model.shunned, **failed}).recording(members=members)
+    return _finish_giving_up(draft)
+
+
+def _finish_giving_up(draft: Draft) -> Draft:
+    """Once no task of the attempt is vouched for any more, forget it and wait before the next one.
+
+    One that nobody can vouch for (unreachable, unknown) is not waited for: it is of a generation
+    that never served, cannot join another one, and is killed when it comes back.
+    """
+    model = draft.model
+    if any(not _ended_or_out_of_reach(model, m) for m in model.record.members):
+        return draft
+    attempts = model.record.failed_attempts + 1
+    settings = model.settings
+    wait = min(settings.retry_most, settings.retry_first * 2 ** min(attempts - 1, 16))
+    ended = [task.id for member in model.record.members for task in member.tasks]
+    return (
+        draft.recording(members=(), failed_attempts=attempts, cluster_id="")
+        .having(retry_at=draft.now + wait, views={}, kills=without(model.kills, *ended))
+        .waking(draft.now + wait)
+    )
+
+
+def _ended_or_out_of_reach(model: Model, member: Member) -> bool:
+    statuses = [model.tasks.get(task.id) for task in member.tasks]
+    return all(status is not None and (status.dead or status.out_of_reach) for status in statuses)

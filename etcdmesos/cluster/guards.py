@@ -1,0 +1,78 @@
+"""Guards of `statecharts/cluster.yaml`: predicates on what is known, one sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from etcdmesos.cluster.health import assess
+from etcdmesos.cluster.model import Draft
+from etcdmesos.cluster.record import Step
+
+
+def links_lost(draft: Draft) -> bool:
+    """The record is not in hand, or there is no subscription to the Mesos master."""
+    return not (draft.model.store.loaded and draft.model.mesos.subscribed)
+
+
+def recovered(draft: Draft) -> bool:
+    """Both links are up, every recorded task is accounted for, the master's state was read."""
+    mesos = draft.model.mesos
+    return (
+        draft.model.store.loaded
+        and mesos.subscribed
+        and not mesos.unaccounted
+        and mesos.state is not None
+    )
+
+
+def never_served(draft: Draft) -> bool:
+    """No member of this cluster was ever seen serving."""
+    return not draft.model.record.served
+
+
+def all_gone(draft: Draft) -> bool:
+    """The cluster has served, and every one of its members is confirmed dead."""
+    model = draft.model
+    members = [m for m in model.record.members if m.step is not Step.GONE]
+    return model.record.served and all(
+        task.id in model.tasks and model.tasks[task.id].dead
+        for member in members
+        for task in member.tasks
+    )
+
+
+def all_well(draft: Draft) -> bool:
+    """As many voters as wanted serve, agree on a stable leader, and commit proposals."""
+    return assess(draft.model, draft.now).healthy
+
+
+def unwell(draft: Draft) -> bool:
+    """Not all_well."""
+    return not all_well(draft)
+
+
+def late_to_join(draft: Draft) -> bool:
+    """The cluster serves, but members are dead or have not joined within the limit."""
+    model = draft.model
+    if not assess(model, draft.now).serving:
+        return False
+    dead = any(
+        task.id in model.tasks and model.tasks[task.id].dead
+        for member in model.record.members
+        for task in member.tasks
+    )
+    return dead or draft.now - model.attempt_since >= model.settings.join_limit
+
+
+GUARDS: Mapping[str, Callable[[Draft], bool]] = {
+    guard.__name__: guard
+    for guard in (
+        links_lost,
+        recovered,
+        never_served,
+        all_gone,
+        all_well,
+        unwell,
+        late_to_join,
+    )
+}

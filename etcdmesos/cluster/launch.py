@@ -1,0 +1,108 @@
+"""A member and its place, as the task that Mesos launches.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from etcdmesos.cluster.placement import Place
+from etcdmesos.cluster.record import Member, Purpose, Record, RecordedTask, Role, Step
+from etcdmesos.cluster.settings import Settings
+from etcdmesos.member_spec import MemberSpec
+from etcdmesos.mesos.tasks import DiscoveryPort, Task, Uri
+
+TASK_NAME = Purpose.SERVER.value
+EXECUTOR_FILE = "etcd-mesos-executor"
+ETCD_FILE = "etcd"
+
+
+def new_member(
+    place: Place, number: int, generation: int, role: Role, settings: Settings
+) -> Member:
+    """The member `etcd-<number>`, to be launched at `place`; its number was never used before."""
+    name = f"etcd-{number}"
+    task = RecordedTask(
+        id=f"{name}-1",
+        purpose=Purpose.SERVER,
+        agent_id=place.agent_id,
+        executor_id=f"{name}-1",
+    )
+    return Member(
+        name=name,
+        generation=generation,
+        role=role,
+        step=Step.LAUNCHING,
+        host=place.address,
+        peer_port=place.peer_port,
+        client_port=place.client_port,
+        agent_id=place.agent_id,
+        hostname=place.hostname,
+        artifact=settings.artifacts.etcd_sha256,
+        tasks=(task,),
+    )
+
+
+def initial_cluster(members: Iterable[Member]) -> str:
+    """etcd's `--initial-cluster` of `members`."""
+    return ",".join(f"{m.name}={m.peer_url}" for m in members)
+
+
+def server_task(
+    member: Member, place: Place, record: Record, settings: Settings, state: str
+) -> Task:
+    """The task that runs `member`; `state` is etcd's `--initial-cluster-state`, new or existing.
+
+    Labels are public, and enough to rebuild the member from the master's state alone.
+    """
+    task = member.tasks[-1]
+    spec = MemberSpec(
+        name=member.name,
+        generation=record.generation,
+        epoch=record.epoch,
+        token=record.token,
+        initial_cluster=initial_cluster(record.members),
+        initial_cluster_state=state,
+        scheme=member.scheme,
+        host=member.host,
+        peer_port=member.peer_port,
+        client_port=member.client_port,
+        quota_bytes=settings.quota_bytes,
+        options=settings.etcd_options,
+        grace_seconds=settings.grace,
+    )
+    return Task(
+        id=task.id,
+        name=TASK_NAME,
+        agent_id=task.agent_id,
+        executor_id=task.executor_id,
+        command=f"exec ./{EXECUTOR_FILE} -etcd-bin=./{ETCD_FILE}",
+        uris=(
+            Uri(
+                value=settings.artifacts.executor_uri,
+                output_file=EXECUTOR_FILE,
+                executable=True,
+            ),
+            Uri(value=settings.artifacts.etcd_uri, output_file=ETCD_FILE, executable=True),
+        ),
+        resources=place.resources,
+        executor_resources=place.executor_resources,
+        labels=(
+            ("etcd-mesos/cluster", settings.cluster_name),
+            ("etcd-mesos/member", member.name),
+            ("etcd-mesos/generation", str(member.generation)),
+            ("etcd-mesos/token", record.token),
+            ("etcd-mesos/scheme", member.scheme),
+            ("etcd-mesos/host", member.host),
+            ("etcd-mesos/peer-port", str(member.peer_port)),
+            ("etcd-mesos/client-port", str(member.client_port)),
+        ),
+        discovery_name=TASK_NAME,
+        # Mesos-DNS makes `_etcd-server._tcp` of every tcp port of this name.  Only peers may be in
+        # it, or `etcd --discovery-srv` forms a cluster of twice the size; so the client port gets
+        # a protocol of its own, as in the original: `_etcd-server._client`.
+        ports=(
+            DiscoveryPort(number=member.peer_port, name="peer", protocol="tcp"),
+            DiscoveryPort(number=member.client_port, name="client", protocol="client"),
+        ),
+        data=spec.to_json(),
+        grace_seconds=settings.grace,
+    )

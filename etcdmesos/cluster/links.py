@@ -1,0 +1,103 @@
+"""Plans that keep us connected: the record loaded, the master subscribed to, tasks accounted for.
+
+None of them changes anything of the cluster; they are what may run while we know too little.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from etcdmesos.cluster.commands import LoadRecord, ReadMasterState, Reconcile, Subscribe
+from etcdmesos.cluster.model import Draft, Model
+
+
+def keep_links(draft: Draft) -> Draft:
+    """Load the record, then subscribe, then account for what the record names; each when due."""
+    store, mesos = draft.model.store, draft.model.mesos
+    if not store.loaded:
+        return draft if store.loading else _load(draft)
+    if mesos.subscribed:
+        return _reconcile_everything(_reconcile_recorded(_read_state(draft)))
+    if mesos.subscribing:
+        return draft
+    if draft.now < mesos.subscribe_at:
+        return draft.waking(mesos.subscribe_at)
+    return draft.having(mesos=evolve(mesos, subscribing=True)).asking(
+        Subscribe(framework_id=draft.model.record.framework_id)
+    )
+
+
+def _load(draft: Draft) -> Draft:
+    store = draft.model.store
+    if draft.now < store.load_at:
+        return draft.waking(store.load_at)
+    return draft.having(store=evolve(store, loading=True)).asking(LoadRecord())
+
+
+def _read_state(draft: Draft) -> Draft:
+    """Read the master's state until it shows nothing that a bootstrap would have to wait for."""
+    mesos = draft.model.mesos
+    if mesos.reading_state or (mesos.state is not None and not obstacle(draft.model)):
+        return draft
+    if draft.now < mesos.read_state_at:
+        return draft.waking(mesos.read_state_at)
+    again = draft.now + draft.model.settings.reconcile_first
+    return draft.having(mesos=evolve(mesos, reading_state=True, read_state_at=again)).asking(
+        ReadMasterState()
+    )
+
+
+def _reconcile_recorded(draft: Draft) -> Draft:
+    """Ask for every recorded task not heard of yet, with growing waits (one question at a time)."""
+    mesos, record = draft.model.mesos, draft.model.record
+    if not mesos.unaccounted:
+        return draft
+    if draft.now < mesos.reconcile_at:
+        return draft.waking(mesos.reconcile_at)
+    pairs = tuple(
+        (task.id, task.agent_id)
+        for member in record.members
+        for task in member.tasks
+        if task.id in mesos.unaccounted
+    )
+    wait = min(mesos.reconcile_wait * 2, draft.model.settings.reconcile_most)
+    asked = evolve(mesos, reconcile_at=draft.now + mesos.reconcile_wait, reconcile_wait=wait)
+    return draft.having(mesos=asked).waking(asked.reconcile_at).asking(Reconcile(tasks=pairs))
+
+
+def _reconcile_everything(draft: Draft) -> Draft:
+    """Once the recorded ones are accounted for, ask for all: the record may not know every task."""
+    mesos = draft.model.mesos
+    if mesos.unaccounted:
+        return draft
+    if draft.now < mesos.reconcile_all_at:
+        return draft.waking(mesos.reconcile_all_at)
+    again = draft.now + draft.model.settings.reconcile_all
+    asked = evolve(mesos, reconcile_all_at=again)
+    return draft.having(mesos=asked).waking(again).asking(Reconcile(tasks=()))
+
+
+def obstacle(model: Model) -> str:
+    """What the master's state shows that forbids to bootstrap, in words; "" when nothing.
+
+    A record that has members knows its cluster; only an empty one could start a second cluster
+    beside one that somebody else still remembers (the original's defect 5).
+    """
+    state, record = model.mesos.state, model.record
+    if state is None:
+        return "the master's state was not read yet"
+    if record.members or record.served:
+        return ""
+    if state.outstanding_agents:
+        return (
+            f"{state.outstanding_agents} agents that the master remembers have not come back yet "
+            "and may run members"
+        )
+    for framework in state.frameworks:
+        tasks = sorted(task.id for task in framework.tasks if task.id not in model.tasks)
+        if tasks and framework.id != record.framework_id:
+            return (
+                f"framework {framework.id} of the same name has tasks ({', '.join(tasks)}): "
+                "tear it down, or start with the record it was started with"
+            )
+    return ""

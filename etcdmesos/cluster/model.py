@@ -1,0 +1,179 @@
+"""The controller's whole state, as one frozen value.  Nothing in here decides.
+
+`record` survives the process; everything else is what was observed since it started, and is worth
+nothing to the next scheduler.  Mappings are never changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from attrs import evolve, frozen
+
+from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.settings import Settings
+from etcdmesos.mesos.master_state import MasterState
+from etcdmesos.mesos.offers import Offer
+from etcdmesos.mesos.statuses import TaskStatus
+from etcdmesos.step import Command, Event
+
+V = TypeVar("V")
+
+
+@frozen(kw_only=True)
+class StoreLink:
+    """Our hold on the record store."""
+
+    loaded: bool = False
+    """The record in the model is the stored one."""
+    loading: bool = False
+    load_at: float = 0.0
+    reason: str = ""
+    """Why it is not loaded."""
+
+
+@frozen(kw_only=True)
+class MesosLink:
+    """Our subscription to the master, and what of it is still to be accounted for."""
+
+    subscribed: bool = False
+    subscribing: bool = False
+    subscribe_at: float = 0.0
+    failures: int = 0
+    """Attempts to subscribe that failed in a row."""
+    master: str = ""
+    reason: str = ""
+    """Why there is no subscription."""
+    unaccounted: frozenset[str] = frozenset()
+    """Recorded tasks of which nothing was heard in this subscription."""
+    reconcile_at: float = 0.0
+    reconcile_wait: float = 0.0
+    reconcile_all_at: float = 0.0
+    state: MasterState | None = None
+    """The master's state as last read in this subscription."""
+    reading_state: bool = False
+    read_state_at: float = 0.0
+    suppressed: bool = False
+
+
+@frozen(kw_only=True)
+class HeldOffer:
+    """An offer in hand since `since`."""
+
+    offer: Offer
+    since: float
+
+
+@frozen(kw_only=True)
+class MemberView:
+    """What the probes of one member have shown."""
+
+    latest: MemberHealth | None = None
+    latest_at: float = 0.0
+    previous: MemberHealth | None = None
+    failing_since: float | None = None
+    failure: str = ""
+    probing: bool = False
+    probe_at: float = 0.0
+
+
+@frozen(kw_only=True)
+class ProgressView:
+    """What the probes of raft's progress have shown."""
+
+    made_at: float | None = None
+    failing_since: float | None = None
+    failure: str = ""
+    probing: bool = False
+    probe_at: float = 0.0
+    tries: int = 0
+    """Picks the member to ask: another one after each failure."""
+
+
+@frozen(kw_only=True)
+class KillAsked:
+    """A task we want dead: when we first asked, and when to ask again."""
+
+    agent_id: str
+    executor_id: str
+    since: float | None = None
+    again_at: float = 0.0
+
+
+@frozen(kw_only=True)
+class Counters:
+    """Totals since this scheduler started, for /stats."""
+
+    launched: int = 0
+    failed: int = 0
+    livelocks: int = 0
+    reseeds: int = 0
+
+
+@frozen(kw_only=True)
+class Model:
+    """Everything the controller knows."""
+
+    settings: Settings
+    phase: str
+    phase_since: float = 0.0
+    record: Record
+    """Meaningless until `store.loaded`."""
+    store: StoreLink = StoreLink()
+    mesos: MesosLink = MesosLink()
+    offers: Mapping[str, HeldOffer] = {}
+    gang_since: float | None = None
+    """Since when offers have been held for a gang."""
+    shortfall: str = ""
+    """What the last gang that was given up lacked."""
+    tasks: Mapping[str, TaskStatus] = {}
+    """The last status of every task heard of."""
+    views: Mapping[str, MemberView] = {}
+    progress: ProgressView = ProgressView()
+    kills: Mapping[str, KillAsked] = {}
+    """By task id: tasks we want dead that are not known to be."""
+    attempt_since: float = 0.0
+    """When the bootstrap under way was launched, or taken over."""
+    retry_at: float = 0.0
+    """When the next attempt to bootstrap may start."""
+    shunned: Mapping[str, float] = {}
+    """Agents where a launch failed, until when others are preferred."""
+    revision_saved_at: float = 0.0
+    counters: Counters = Counters()
+
+    def view(self, member: str) -> MemberView:
+        return self.views.get(member, MemberView())
+
+
+@frozen(kw_only=True)
+class Draft:
+    """A step being written: guards read it, actions return the next one."""
+
+    model: Model
+    event: Event
+    now: float
+    commands: tuple[Command, ...] = ()
+    wake_at: float | None = None
+
+    def having(self, **changes: Any) -> Draft:
+        """With these fields of the model replaced."""
+        return evolve(self, model=evolve(self.model, **changes))
+
+    def asking(self, *commands: Command) -> Draft:
+        """With `commands` to be released."""
+        return evolve(self, commands=(*self.commands, *commands))
+
+    def waking(self, at: float) -> Draft:
+        """Woken at `at` at the latest."""
+        return evolve(self, wake_at=at if self.wake_at is None else min(at, self.wake_at))
+
+    def recording(self, **changes: Any) -> Draft:
+        """With these fields of the record replaced; the step will save it."""
+        return self.having(record=evolve(self.model.record, **changes))
+
+
+def without(mapping: Mapping[str, V], *keys: str) -> dict[str, V]:
+    """`mapping` less `keys`, as a new one."""
+    return {k: v for k, v in mapping.items() if k not in keys}

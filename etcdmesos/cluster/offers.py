@@ -1,0 +1,43 @@
+"""The plan for offers: give back what is not wanted, and ask for more only while something is."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from etcdmesos.cluster.bootstrap import gathering
+from etcdmesos.cluster.commands import Command, Decline, Revive, Suppress
+from etcdmesos.cluster.model import Draft
+from etcdmesos.cluster.placement import suitable
+
+
+def plan_offers(draft: Draft) -> Draft:
+    """Decline offers that nothing waits for; suppress or revive them as a whole."""
+    model = draft.model
+    if not model.mesos.subscribed:
+        return draft
+    wanted = gathering(model, draft.now)
+    settings = model.settings
+    unwanted = tuple(
+        offer_id
+        for offer_id, held in model.offers.items()
+        if not wanted
+        or not _may_serve(draft, offer_id)
+        or draft.now - held.since >= settings.gang_limit
+    )
+    commands: list[Command] = []
+    if unwanted:
+        commands.append(Decline(offer_ids=unwanted, refuse_seconds=settings.refuse))
+    if wanted == model.mesos.suppressed:
+        commands.append(Revive() if wanted else Suppress())
+    offers = {i: held for i, held in model.offers.items() if i not in unwanted}
+    return draft.having(offers=offers, mesos=evolve(model.mesos, suppressed=not wanted)).asking(
+        *commands
+    )
+
+
+def _may_serve(draft: Draft, offer_id: str) -> bool:
+    """Whether the offer, alone or with others of its agent, has room for a member."""
+    offers = draft.model.offers
+    offer = offers[offer_id].offer
+    others = sum(held.offer.agent_id == offer.agent_id for held in offers.values()) > 1
+    return others or suitable(offer, draft.model.settings)

@@ -1,0 +1,56 @@
+"""Invariants of one step, checked before it is let out: the promises one step alone can break.
+
+A second line of defence, written from the promises and not from the planners.
+"""
+
+from __future__ import annotations
+
+from etcdmesos.cluster.commands import Kill, Launch, Shutdown
+from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.record import Record
+from etcdmesos.errors import BrokenPromise
+from etcdmesos.step import Step
+
+CHANGES = (Launch, Kill, Shutdown)
+"""Commands that change something of the cluster."""
+
+
+def check(before: Model, step: Step[Model, Record]) -> None:
+    """Raises BrokenPromise, quoting the promise, when `step` must not be let out."""
+    changes = [c for c in step.commands if isinstance(c, CHANGES)]
+    if changes and not (step.model.store.loaded and step.model.mesos.subscribed):
+        raise BrokenPromise(f"a change without both links: {type(changes[0]).__name__}")
+    _check_launches(before, step)
+    _check_names(before.record, step.model.record)
+
+
+def _check_launches(before: Model, step: Step[Model, Record]) -> None:
+    launched = [
+        task for command in step.commands if isinstance(command, Launch) for task in command.tasks
+    ]
+    if launched and step.save is None:
+        raise BrokenPromise("a launch without a record that says so")
+    for task in launched:
+        if before.record.owner(task.id) is not None:
+            raise BrokenPromise(f"{task.id} would be launched a second time")
+        if step.save is not None and step.save.owner(task.id) is None:
+            raise BrokenPromise(f"{task.id} is launched but not on record")
+    record, settings = step.model.record, step.model.settings
+    if len(record.members) > settings.cluster_size:
+        raise BrokenPromise("more members than the cluster's size")
+    agents = [m.agent_id for m in record.members]
+    if settings.single_instance_per_agent and len(set(agents)) < len(agents):
+        raise BrokenPromise("two members on one agent")
+
+
+def _check_names(before: Record, after: Record) -> None:
+    """A member's number is never used twice, and counters never go back."""
+    if before.epoch != after.epoch:
+        return
+    known = {m.name for m in before.members}
+    for member in after.members:
+        number = int(member.name.removeprefix("etcd-"))
+        if member.name not in known and number < before.next_member:
+            raise BrokenPromise(f"{member.name} was used before")
+    if (after.generation, after.next_member) < (before.generation, before.next_member):
+        raise BrokenPromise("a generation or a member number went back")

@@ -1,0 +1,74 @@
+"""What the operator set, as the core reads it.  Durations in seconds, sizes in MiB."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class Artifacts:
+    """Where agents fetch the programs from; URIs name the content, so a changed file is another URI."""
+
+    executor_uri: str
+    etcd_uri: str
+    etcd_sha256: str
+
+
+@frozen(kw_only=True)
+class Settings:
+    """Everything the controller may be told from outside."""
+
+    cluster_name: str
+    framework_name: str
+    cluster_size: int
+    artifacts: Artifacts
+    etcd_options: tuple[str, ...] = ()
+    """Each `--name=value`, handed to etcd."""
+
+    single_instance_per_agent: bool = True
+    cpus: float = 1.0
+    memory: float = 2048.0
+    disk: float = 4096.0
+    """Per member, etcd and executor together."""
+    quota_bytes: int = 1024 * 1024 * 1024
+    """`--quota-backend-bytes`: at most a quarter of `disk`, as reseeding needs room beside the data."""
+    executor_cpus: float = 0.1
+    """Of `cpus`; Mesos wants an executor to have some of its own."""
+    executor_memory: float = 64.0
+    """Of `memory`."""
+    grace: float = 15.0
+    """How long a graceful stop of etcd may take."""
+
+    refuse: float = 15.0
+    """How long an offer like a declined one is unwanted (the original's default)."""
+    gang_limit: float = 60.0
+    """How long offers are held for the rest of the gang; then all go back."""
+    bootstrap_limit: float = 180.0
+    """How long after the launch a quorum of tasks may take to reach TASK_STARTING (fetching included)."""
+    join_limit: float = 60.0
+    """How long a bootstrap that already serves may take for its last members to join."""
+    retry_first: float = 2.0
+    retry_most: float = 120.0
+    """Wait between failed attempts: doubles from the first to the most."""
+
+    probe_interval: float = 2.0
+    """Between two probes of one member while all is well."""
+    probe_interval_settling: float = 0.05
+    """The same while a cluster is about to become healthy: short, since it is what a start waits for."""
+    probe_interval_joining: float = 0.5
+    """The same while a member's executor has not said yet that it serves."""
+    probe_patience: float = 5.0
+    """How long a member's or a quorum's probes may fail in a row before that is a finding."""
+
+    subscribe_first: float = 0.5
+    subscribe_most: float = 15.0
+    """Wait between attempts to subscribe: doubles from the first to the most."""
+    reconcile_first: float = 2.0
+    reconcile_most: float = 30.0
+    """Wait between explicit reconciliations (dcos-commons: 4 to 30 s)."""
+    reconcile_all: float = 900.0
+    """Between implicit reconciliations (Mesos' high-availability guide: 15 min)."""
+    kill_again: float = 5.0
+    """After the grace period and this, an unanswered KILL becomes a SHUTDOWN, and is repeated."""
+    revision_interval: float = 60.0
+    """How often the highest revision seen is recorded when nothing else changes."""
