@@ -6,24 +6,16 @@ import json
 import socket
 import subprocess
 import sys
-import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError, Outcome
 from etcdmesos.errors import BadUsage
+from tests.adapters.etcd.peers import answering, peer, post
 from tests.real_etcd import VERSIONS, EtcdCluster, binary, etcd_cluster, free_port, until
-
-
-def post(url: str, path: str, request: dict[str, str]) -> None:
-    body = json.dumps(request).encode()
-    with urllib.request.urlopen(url + path, body, timeout=5) as answer:
-        answer.read()
 
 
 def refusal(call: Callable[[], object]) -> GatewayError:
@@ -31,42 +23,6 @@ def refusal(call: Callable[[], object]) -> GatewayError:
         call()
     assert "\n" not in str(caught.value)
     return caught.value
-
-
-@contextmanager
-def peer(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A TCP server that lets `serve` handle each connection, on a thread of its own."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def handle(connection: socket.socket) -> None:
-        with connection:
-            with suppress(OSError):
-                serve(connection)
-
-    def accept() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=handle, args=(connection,), daemon=True).start()
-
-    thread = threading.Thread(target=accept)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
-
-
-def answering(answer: bytes) -> Callable[[socket.socket], None]:
-    def serve(connection: socket.socket) -> None:
-        connection.recv(65536)
-        connection.sendall(answer)
-
-    return serve
 
 
 @pytest.fixture(params=VERSIONS)
