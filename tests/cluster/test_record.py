@@ -1,0 +1,137 @@
+"""The record's encoding: what is written is read back, and nothing else is taken for a record."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etcdmesos.cluster.record import (
+    SCHEMA,
+    Change,
+    Member,
+    Purpose,
+    Record,
+    RecordedTask,
+    Role,
+    Step,
+    decode,
+    encode,
+)
+from etcdmesos.errors import RecordUnreadable
+
+# Any text but lone surrogates, which UTF-8, and so ZooKeeper, can't hold.
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+counts = st.integers(0, 2**63 - 1)
+ports = st.integers(1, 65535)
+
+tasks = st.builds(
+    RecordedTask,
+    id=texts,
+    purpose=st.sampled_from(Purpose),
+    agent_id=texts,
+    executor_id=texts,
+)
+members = st.builds(
+    Member,
+    name=counts.map("etcd-{}".format),
+    generation=counts,
+    id=texts,
+    role=st.sampled_from(Role),
+    step=st.sampled_from(Step),
+    scheme=st.sampled_from(["http", "https"]),
+    host=texts,
+    peer_port=ports,
+    client_port=ports,
+    agent_id=texts,
+    hostname=texts,
+    sandbox=texts,
+    etcd_version=texts,
+    artifact=texts,
+    tasks=st.lists(tasks, max_size=2).map(tuple),
+)
+changes = st.builds(Change, kind=texts, member=texts, generation=counts)
+records = st.builds(
+    Record,
+    schema=st.just(SCHEMA),
+    cluster_name=texts,
+    framework_name=texts,
+    framework_id=texts,
+    epoch=counts,
+    sequence=counts,
+    target_size=st.integers(1, 9),
+    generation=counts,
+    cluster_id=texts,
+    served=st.booleans(),
+    highest_revision=counts,
+    members=st.lists(members, max_size=3).map(tuple),
+    next_member=counts,
+    failed_attempts=counts,
+    change=st.none() | changes,
+)
+
+RECORD = Record(cluster_name="test", framework_name="etcd-test", target_size=3)
+
+
+@given(records)
+def test_a_record_is_read_back_as_it_was_written(record: Record) -> None:
+    """decode undoes encode, and the bytes depend on nothing but the record."""
+    assert decode(encode(record)) == record
+    assert encode(decode(encode(record))) == encode(record)
+
+
+@given(records, records)
+def test_different_records_have_different_bytes(one: Record, other: Record) -> None:
+    """Nothing is left out of what is written."""
+    assert (encode(one) == encode(other)) == (one == other)
+
+
+@given(records, st.data())
+def test_a_cut_record_is_damaged(record: Record, data: st.DataObject) -> None:
+    """No beginning of a record is a record."""
+    encoded = encode(record)
+    cut = encoded[: data.draw(st.integers(0, len(encoded) - 1))]
+    with pytest.raises(RecordUnreadable):
+        decode(cut)
+
+
+@given(st.binary(max_size=50))
+def test_other_bytes_are_damaged(data: bytes) -> None:
+    """Whatever is stored, the answer is a record or RecordUnreadable, in one line."""
+    with pytest.raises(RecordUnreadable) as caught:
+        decode(data)
+    assert "\n" not in str(caught.value)
+
+
+@given(records, st.data())
+def test_a_missing_or_unknown_field_is_damage(record: Record, data: st.DataObject) -> None:
+    """What must be there and what nobody knows are both refused; only defaults may be missing."""
+    raw: dict[str, Any] = json.loads(encode(record))
+    required = data.draw(st.sampled_from(["schema", "cluster_name", "framework_name"]))
+    without = {name: value for name, value in raw.items() if name != required}
+    for damaged in (without, {**raw, "surprise": 1}):
+        with pytest.raises(RecordUnreadable, match="damaged"):
+            decode(json.dumps(damaged).encode())
+
+
+@pytest.mark.parametrize("schema", [SCHEMA + 1, 0, None, "1", [1]])
+def test_another_schema_is_refused(schema: object) -> None:
+    """The text names both schemas."""
+    raw = {**json.loads(encode(RECORD)), "schema": schema}
+    with pytest.raises(RecordUnreadable, match=f"knows {SCHEMA}"):
+        decode(json.dumps(raw).encode())
+
+
+def test_what_was_not_written_takes_its_default() -> None:
+    """A record from before a field existed reads as if it held the default."""
+    required = {"schema": SCHEMA, "cluster_name": "test", "framework_name": "etcd-test"}
+    assert decode(json.dumps({**required, "target_size": 3}).encode()) == RECORD
+
+
+def test_the_token_is_unlike_that_of_any_other_generation() -> None:
+    """A new generation never takes part in the cluster of an older one."""
+    assert evolve(RECORD, generation=1).token != evolve(RECORD, generation=2).token
