@@ -1,14 +1,14 @@
 """Statecharts: YAML in, a validated machine out.  The only file that imports `transitions`.
 
 A chart says, for every phase and every event, what may happen: a row (guards, actions, perhaps
-another phase), nothing, with the reason, or an error.  Names of guards and actions resolve to Python
-callables when the chart loads, and a chart with a mistake does not load.  What the guards and
-actions mean is not known here: they take and return a *draft*, whatever the core using the chart
-makes of it.
+another phase), nothing, with the reason, or an error.  Names of guards and actions resolve to
+Python callables when the chart loads, and a chart with a mistake does not load.  What the guards
+and actions mean is not known here: they take and return a *draft*, whatever the core using the
+chart makes of it.
 
 `transitions` is held to what is safe in it: actions run as `before` callbacks, so that an error
-leaves the phase as it was; nothing is queued, nothing is created by itself, nothing is resolved from
-a string at run time.
+leaves the phase as it was; nothing is queued, nothing is created by itself, nothing is resolved
+from a string at run time.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ C_contra = TypeVar("C_contra", contravariant=True)
 
 
 class Post(Protocol[E_contra]):
-    """Puts an event on the runtime's queue.  Callable from any thread; never blocks, never raises."""
+    """Puts an event on the runtime's queue.  Callable from any thread; never blocks, never
+    raises."""
 
     def __call__(self, event: E_contra, /) -> None: ...
 

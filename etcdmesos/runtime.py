@@ -33,7 +33,8 @@ R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 PAUSE_AFTER_ERROR = 1.0
-"""Seconds before the timer may fire again after the core raised: a bug must not become a busy loop."""
+"""Seconds before the timer may fire again after the core raised: a bug must not become a busy
+loop."""
 
 
 class Runtime(Generic[M, R]):
@@ -62,7 +63,8 @@ class Runtime(Generic[M, R]):
         self._status: int | None = None
 
     def attach(self, port: CommandPort[Command]) -> None:
-        """Give `port` the commands it carries out.  Raises ValueError if another has one of them."""
+        """Give `port` the commands it carries out.  Raises ValueError if another has one of
+        them."""
         for kind in port.carries_out:
             if kind in self._ports:
                 raise ValueError(f"two ports carry out {kind.__name__}")
@@ -73,7 +75,8 @@ class Runtime(Generic[M, R]):
         self._events.put(event)
 
     def run(self, first: Event) -> int:
-        """Run until the core asks for Exit; returns its status.  Ports are closed on the way out."""
+        """Run until the core asks for Exit; returns its status.  Ports are closed on the way
+        out."""
         self.post(first)
         try:
             while self._status is None:

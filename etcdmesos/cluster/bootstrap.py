@@ -24,7 +24,8 @@ SHUNNED = 300.0
 
 
 def plan_bootstrap(draft: Draft) -> Draft:
-    """Gather places and launch; or watch the attempt under way, and give it up if it is hopeless."""
+    """Gather places and launch; or watch the attempt under way, and give it up if it is
+    hopeless."""
     members = draft.model.record.members
     if not members:
         return _gather(draft)
@@ -91,7 +92,7 @@ def _launch(draft: Draft, places: tuple[Place, ...]) -> Draft:
     launches: list[Command] = [
         Launch(
             offer_ids=offer_ids,
-            tasks=tuple(server_task(m, p, record, settings, "new") for m, p in pairs),
+            tasks=tuple(server_task(m, p, record, settings) for m, p in pairs),
         )
         for offer_ids, pairs in by_agent.items()
     ]
@@ -117,12 +118,12 @@ def hopeless(model: Model, now: float) -> str:
     if not record.members or record.served:
         return ""
     size = len(record.members)
-    if all(_dead(model, m) for m in record.members):
+    if all(model.ended(m) for m in record.members):
         return "all its members are dead and none was seen serving"
     started = sum(m.step in (Step.JOINING, Step.VOTER) for m in record.members)
     if started >= quorum(size):
         return ""
-    waiting = sum(m.step is Step.LAUNCHING and not _dead(model, m) for m in record.members)
+    waiting = sum(m.step is Step.LAUNCHING and not model.ended(m) for m in record.members)
     if started + waiting < quorum(size):
         return f"only {started} of {size} members started and too few can still"
     if now - model.attempt_since >= model.settings.bootstrap_limit:
@@ -132,18 +133,13 @@ def hopeless(model: Model, now: float) -> str:
     return ""
 
 
-def _dead(model: Model, member: Member) -> bool:
-    statuses = [model.tasks.get(task.id) for task in member.tasks]
-    return all(status is not None and status.dead for status in statuses)
-
-
 def _give_up(draft: Draft) -> Draft:
     """Record that the attempt is over, before any of its tasks is killed."""
     model = draft.model
     failed = {
         task.agent_id: draft.now + SHUNNED
         for member in model.record.members
-        if _dead(model, member) or member.step is Step.LAUNCHING
+        if model.ended(member) or member.step is Step.LAUNCHING
         for task in member.tasks
     }
     members = tuple(evolve(m, step=Step.REMOVING) for m in model.record.members)

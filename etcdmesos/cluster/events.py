@@ -60,7 +60,8 @@ class Subscribed(Event):
 
 @frozen(kw_only=True)
 class Disconnected(Event):
-    """There is no subscription (any more): refused, cut, silent for too long, or no master known."""
+    """There is no subscription (any more): refused, cut, silent for too long, or no master
+    known."""
 
     reason: str
 

@@ -34,11 +34,7 @@ def all_gone(draft: Draft) -> bool:
     """The cluster has served, and every one of its members is confirmed dead."""
     model = draft.model
     members = [m for m in model.record.members if m.step is not Step.GONE]
-    return model.record.served and all(
-        task.id in model.tasks and model.tasks[task.id].dead
-        for member in members
-        for task in member.tasks
-    )
+    return model.record.served and all(model.ended(member) for member in members)
 
 
 def all_well(draft: Draft) -> bool:
@@ -56,11 +52,7 @@ def late_to_join(draft: Draft) -> bool:
     model = draft.model
     if not assess(model, draft.now).serving:
         return False
-    dead = any(
-        task.id in model.tasks and model.tasks[task.id].dead
-        for member in model.record.members
-        for task in member.tasks
-    )
+    dead = any(model.ended(member) for member in model.record.members)
     return dead or draft.now - model.attempt_since >= model.settings.join_limit
 
 

@@ -1,7 +1,8 @@
 """Is the cluster well?  The assessment of what probes have shown, and the plan for the next probes.
 
-Three signals are kept apart: the task's state (Mesos), a member's own word (no quorum needed), and a
-proposal that a quorum committed.  No one of them stands in for another, and no member for the rest.
+Three signals are kept apart: the task's state (Mesos), a member's own word (no quorum needed), and
+a proposal that a quorum committed.  No one of them stands in for another, and no member for the
+rest.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ def _fresh_view(model: Model, name: str, now: float) -> MemberView | None:
     failing = (
         view.failing_since is not None and now - view.failing_since > model.settings.probe_patience
     )
-    dead = any(t.dead for t in _statuses(model, name))
+    member = model.record.member(name)
+    dead = member is not None and model.ended(member)
     return None if view.latest is None or old or failing or dead else view
 
 

@@ -27,7 +27,7 @@ def _of_removed_members(draft: Draft) -> dict[str, KillAsked]:
         for member in model.record.members
         if member.step is Step.REMOVING
         for task in member.tasks
-        if task.id not in model.tasks or not model.tasks[task.id].dead
+        if not model.known_dead(task.id)
     }
 
 

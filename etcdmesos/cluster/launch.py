@@ -46,10 +46,8 @@ def initial_cluster(members: Iterable[Member]) -> str:
     return ",".join(f"{m.name}={m.peer_url}" for m in members)
 
 
-def server_task(
-    member: Member, place: Place, record: Record, settings: Settings, state: str
-) -> Task:
-    """The task that runs `member`; `state` is etcd's `--initial-cluster-state`, new or existing.
+def server_task(member: Member, place: Place, record: Record, settings: Settings) -> Task:
+    """The task that runs `member`.
 
     Labels are public, and enough to rebuild the member from the master's state alone.
     """
@@ -60,7 +58,7 @@ def server_task(
         epoch=record.epoch,
         token=record.token,
         initial_cluster=initial_cluster(record.members),
-        initial_cluster_state=state,
+        initial_cluster_state=member.initial_state,
         scheme=member.scheme,
         host=member.host,
         peer_port=member.peer_port,

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from attrs import evolve, frozen
 
 from etcdmesos.cluster.member_health import MemberHealth
-from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.record import Member, Record
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.offers import Offer
@@ -146,6 +146,15 @@ class Model:
     def view(self, member: str) -> MemberView:
         return self.views.get(member, MemberView())
 
+    def known_dead(self, task_id: str) -> bool:
+        """Whether the task is proven to have ended."""
+        status = self.tasks.get(task_id)
+        return status is not None and status.dead
+
+    def ended(self, member: Member) -> bool:
+        """Whether every task of `member` is proven to have ended."""
+        return all(self.known_dead(task.id) for task in member.tasks)
+
 
 @frozen(kw_only=True)
 class Draft:
@@ -172,6 +181,13 @@ class Draft:
     def recording(self, **changes: Any) -> Draft:
         """With these fields of the record replaced; the step will save it."""
         return self.having(record=evolve(self.model.record, **changes))
+
+    def recording_member(self, member: Member) -> Draft:
+        """With the recorded member of that name replaced, if it differs."""
+        record = self.model.record
+        if record.member(member.name) == member:
+            return self
+        return self.having(record=record.with_member(member))
 
 
 def without(mapping: Mapping[str, V], *keys: str) -> dict[str, V]:

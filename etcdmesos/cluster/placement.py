@@ -53,9 +53,9 @@ def choose(
 ) -> tuple[Place, ...]:
     """Up to `count` places, fewer when the offers hold fewer.
 
-    With `settings.single_instance_per_agent`, at most one on an agent and none on `occupied` agents.
-    Agents that are `shunned` are taken last; otherwise the order is by agent, so that the same
-    offers always give the same places.
+    With `settings.single_instance_per_agent`, at most one on an agent and none on `occupied`
+    agents. Agents that are `shunned` are taken last; otherwise the order is by agent, so that the
+    same offers always give the same places.
     """
     pools = _pools(offers)
     single = settings.single_instance_per_agent

@@ -1,7 +1,7 @@
 """The record: the part of the model that must survive the process.
 
-Kept in the store as JSON with a schema version, written with compare-and-set.  Nothing here decides;
-`steps` of a member are recorded intent, never its health.
+Kept in the store as JSON with a schema version, written with compare-and-set.  Nothing here
+decides; `steps` of a member are recorded intent, never its health.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Purpose(enum.Enum):
 
 @frozen(kw_only=True)
 class RecordedTask:
-    """One task of a member.  Recorded before its ACCEPT; an ACCEPT is never sent twice for one id."""
+    """One task of a member.  Recorded before its ACCEPT; an ACCEPT is never sent twice for one
+    id."""
 
     id: str
     purpose: Purpose
@@ -68,6 +69,9 @@ class Member:
     """etcd's member id (16 hex digits); "" until it was seen."""
     role: Role
     step: Step
+    initial_state: str = "new"
+    """etcd's `--initial-cluster-state`: new for a member of a gang, existing for one added
+    later."""
     scheme: str = "http"
     host: str
     peer_port: int
@@ -157,7 +161,8 @@ def encode(record: Record) -> bytes:
 def decode(data: bytes) -> Record:
     """The record stored as `data`.
 
-    Raises RecordUnreadable, also for a schema this version does not know: a newer scheduler wrote it.
+    Raises RecordUnreadable, also for a schema this version does not know: a newer scheduler wrote
+    it.
     """
     try:
         raw = json.loads(data)

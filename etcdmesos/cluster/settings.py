@@ -7,7 +7,8 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class Artifacts:
-    """Where agents fetch the programs from; URIs name the content, so a changed file is another URI."""
+    """Where agents fetch the programs from; URIs name the content, so a changed file is another
+    URI."""
 
     executor_uri: str
     etcd_uri: str
@@ -31,7 +32,8 @@ class Settings:
     disk: float = 4096.0
     """Per member, etcd and executor together."""
     quota_bytes: int = 1024 * 1024 * 1024
-    """`--quota-backend-bytes`: at most a quarter of `disk`, as reseeding needs room beside the data."""
+    """`--quota-backend-bytes`: at most a quarter of `disk`, as reseeding needs room beside the
+    data."""
     executor_cpus: float = 0.1
     """Of `cpus`; Mesos wants an executor to have some of its own."""
     executor_memory: float = 64.0
@@ -44,7 +46,8 @@ class Settings:
     gang_limit: float = 60.0
     """How long offers are held for the rest of the gang; then all go back."""
     bootstrap_limit: float = 180.0
-    """How long after the launch a quorum of tasks may take to reach TASK_STARTING (fetching included)."""
+    """How long after the launch a quorum of tasks may take to reach TASK_STARTING (fetching
+    included)."""
     join_limit: float = 60.0
     """How long a bootstrap that already serves may take for its last members to join."""
     retry_first: float = 2.0
@@ -54,7 +57,8 @@ class Settings:
     probe_interval: float = 2.0
     """Between two probes of one member while all is well."""
     probe_interval_settling: float = 0.05
-    """The same while a cluster is about to become healthy: short, since it is what a start waits for."""
+    """The same while a cluster is about to become healthy: short, since it is what a start waits
+    for."""
     probe_interval_joining: float = 0.5
     """The same while a member's executor has not said yet that it serves."""
     probe_patience: float = 5.0

@@ -1,0 +1,39 @@
+"""Where a daemon's log goes: stderr, and a rotated file under -log_dir; one `key=value` line
+each."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+from pathlib import Path
+
+from logfmter import Logfmter
+
+from etcdmesos.errors import BadUsage
+
+FILE_BYTES = 64 * 1024 * 1024
+FILES_KEPT = 5
+
+
+def log_to(program: str, directory: str, level: int = logging.INFO) -> None:
+    """Log everything of this process.  Raises BadUsage when `directory` cannot be written to."""
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if directory:
+        path = Path(directory) / f"{program}.log"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handlers.append(
+                logging.handlers.RotatingFileHandler(
+                    path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT
+                )
+            )
+        except OSError as error:
+            raise BadUsage(f"-log_dir={directory}: cannot write {path}: {error.strerror}") from None
+    formatter = Logfmter(
+        keys=["at", "level", "where"],
+        mapping={"at": "asctime", "level": "levelname", "where": "name"},
+        datefmt="%Y-%m-%dT%H:%M:%S%z",
+    )
+    for handler in handlers:
+        handler.setFormatter(formatter)
+    logging.basicConfig(level=level, handlers=handlers, force=True)

@@ -1,0 +1,176 @@
+"""etcd-mesos-scheduler: builds the adapters, and feeds their events to the cluster's controller.
+
+No policy in here: what to do is decided by `etcdmesos.cluster`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from etcdmesos.adapters.admin import admin_app
+from etcdmesos.adapters.artifacts import ArtifactServer
+from etcdmesos.adapters.etcd import EtcdAdapter
+from etcdmesos.adapters.http_server import HttpServer
+from etcdmesos.adapters.master_state import MasterStateReader
+from etcdmesos.adapters.mesos_framework import FixedMaster, FrameworkDescription
+from etcdmesos.adapters.mesos_http import Credentials
+from etcdmesos.adapters.mesos_scheduler import MesosScheduler
+from etcdmesos.adapters.record_file import FileStore
+from etcdmesos.adapters.record_memory import MemoryStore
+from etcdmesos.cluster.controller import Controller
+from etcdmesos.cluster.events import StopAsked, TimerFired
+from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.settings import Artifacts
+from etcdmesos.errors import BadUsage, EtcdMesosError
+from etcdmesos.ports import RecordStore
+from etcdmesos.runtime import Runtime
+
+from . import scheduler_flags as flags
+from .logs import log_to
+from .step_log import log_step
+
+log = logging.getLogger("etcdmesos.scheduler")
+
+
+def main() -> None:
+    """The console script: exit status 2 for bad usage, 1 for failure."""
+    try:
+        sys.exit(run(sys.argv[1:]))
+    except BadUsage as error:
+        print(f"{flags.PROGRAM}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except EtcdMesosError as error:
+        print(f"{flags.PROGRAM}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def run(arguments: list[str]) -> int:
+    """Run until told to stop; returns the exit status.  Raises EtcdMesosError."""
+    values = flags.parse(arguments, os.environ)
+    log_to(flags.PROGRAM, values["log_dir"])
+    for warning in flags.warnings(values):
+        log.warning(warning)
+    detector = FixedMaster(values["master"])
+    address = values["address"] or _address_towards(str(detector.leading()))
+    artifacts = ArtifactServer(_programs(values), address, values["artifact_port"])
+    artifacts.start()
+    try:
+        return _run_controller(values, detector, address, artifacts)
+    finally:
+        artifacts.close()
+
+
+def _run_controller(
+    values: dict[str, Any], detector: FixedMaster, address: str, artifacts: ArtifactServer
+) -> int:
+    controller = Controller()
+    settings = flags.settings(
+        values,
+        Artifacts(
+            executor_uri=artifacts.uri("etcd-mesos-executor", address),
+            etcd_uri=artifacts.uri("etcd", address),
+            etcd_sha256=artifacts.sha256("etcd"),
+        ),
+    )
+    runtime: Runtime[Model, Record] = Runtime(
+        step=controller.step,
+        model=controller.start(settings),
+        store=_store(values),
+        clock=time.monotonic,
+        on_step=log_step,
+    )
+    admin = HttpServer(
+        admin_app(lambda: (runtime.model, time.monotonic())), address, values["admin_port"]
+    )
+    admin.start()
+    try:
+        _attach_ports(runtime, values, detector, f"http://{address}:{admin.port}")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: runtime.post(StopAsked()))
+        log.info("started", extra={"admin": f"{address}:{admin.port}", "master": values["master"]})
+        status = runtime.run(TimerFired())
+    finally:
+        admin.close()
+    if runtime.exit_reason:
+        print(f"{flags.PROGRAM}: {runtime.exit_reason}", file=sys.stderr)
+    return status
+
+
+def _attach_ports(
+    runtime: Runtime[Model, Record],
+    values: dict[str, Any],
+    detector: FixedMaster,
+    admin_url: str,
+) -> None:
+    credentials = None
+    if values["secret"]:
+        credentials = Credentials(
+            principal=values["mesos_authentication_principal"], secret=values["secret"]
+        )
+    role = values["mesos_role"]
+    framework = FrameworkDescription(
+        name=values["framework_name"],
+        user=values["mesos_user"],
+        failover_timeout_seconds=values["failover_timeout_seconds"],
+        roles=() if role == "*" else (role,),
+        principal=values["mesos_authentication_principal"],
+        hostname=socket.gethostname(),
+        webui_url=values["framework_weburi"] or admin_url,
+    )
+    runtime.attach(
+        MesosScheduler(
+            detector=detector, framework=framework, post=runtime.post, credentials=credentials
+        )
+    )
+    runtime.attach(
+        MasterStateReader(
+            detector=detector,
+            framework_name=framework.name,
+            post=runtime.post,
+            credentials=credentials,
+        )
+    )
+    runtime.attach(EtcdAdapter(runtime.post))
+
+
+def _programs(values: dict[str, Any]) -> dict[str, Path]:
+    """The files agents fetch, by the name each has in the sandbox."""
+    here = Path(sys.argv[0]).resolve().parent
+    return {
+        "etcd-mesos-executor": flags.binary(
+            "executor-bin", values["executor_bin"], "etcd-mesos-executor", here
+        ),
+        "etcd": flags.binary("etcd-bin", values["etcd_bin"], "etcd", here),
+    }
+
+
+def _store(values: dict[str, Any]) -> RecordStore[Record]:
+    place = values["zk_framework_persist"]
+    if not place:
+        return MemoryStore()
+    if place.startswith("file:///"):
+        return FileStore(Path(place.removeprefix("file://")), values["framework_name"])
+    if place.startswith("zk://"):
+        raise BadUsage(
+            "-zk-framework-persist=zk://… is not supported by this version: file:///path is"
+        )
+    raise BadUsage(f"-zk-framework-persist={place}: give file:///path")
+
+
+def _address_towards(master: str) -> str:
+    """This machine's address on the way to `master` (host:port); nothing is sent to find it."""
+    host, _, port = master.rpartition(":")
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, int(port)))
+            return str(probe.getsockname()[0])
+    except OSError as error:
+        raise BadUsage(f"-master={master}: {error.strerror or error}") from None

@@ -1,0 +1,194 @@
+"""The scheduler's flags, and what they mean to the parts it is made of.  Starts nothing."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from etcdmesos.cluster.quorum import tolerated
+from etcdmesos.cluster.settings import Artifacts, Settings
+from etcdmesos.errors import BadUsage
+
+from . import flags as f
+
+PROGRAM = "etcd-mesos-scheduler"
+WEEK = 7 * 24 * 3600.0
+MEBIBYTE = 1024 * 1024
+LARGEST_CLUSTER = 7
+"""etcd's FAQ: "an etcd cluster probably should have no more than seven nodes"."""
+LARGEST_QUOTA = 2 * 1024 * MEBIBYTE
+"""etcd's own default quota (etcd.io, System limits)."""
+
+FLAGS = (
+    f.Flag("master", f.text, "", "the Mesos master, host:port"),
+    f.Flag("cluster-name", f.text, "default", "name of the cluster; one is one framework"),
+    f.Flag("framework-name", f.text, "", "framework's name, etcd-<cluster-name> if not given"),
+    f.Flag("cluster-size", f.whole_number, 3, "number of members, 1 to 7, best odd"),
+    f.Flag("executor-bin", f.text, "", "path of the executor, by default beside this"),
+    f.Flag("etcd-bin", f.text, "", "path of etcd, by default beside this program, then on PATH"),
+    f.Flag("etcdctl-bin", f.text, "", "path of etcdctl, by default beside etcd, or on PATH"),
+    f.Flag("etcdutl-bin", f.text, "", "path of etcdutl, by default beside etcd, or on PATH"),
+    f.Flag("etcd-option", f.text, (), "NAME=VALUE, handed to etcd as --NAME=VALUE", True),
+    f.Flag("zk-framework-persist", f.text, "", "where the record is kept: file:///path"),
+    f.Flag("log_dir", f.text, "", "directory for log files, beside the log on stderr"),
+    f.Flag("admin-port", f.whole_number, 23400, "port of the admin HTTP interface, 0 for any"),
+    f.Flag("artifact-port", f.whole_number, 12300, "port agents fetch programs from, 0 for any"),
+    f.Flag("address", f.text, "", "address to listen on and to give to agents, by default the "
+           "one that leads to the master"),
+    f.Flag("single-instance-per-slave", f.boolean, True, "never two members on one agent"),
+    f.Flag("sandbox-cpu-limit", f.number, 1.0, "cpus of a member"),
+    f.Flag("sandbox-mem-limit", f.number, 2048.0, "memory of a member in MiB"),
+    f.Flag("sandbox-disk-limit", f.number, 4096.0, "disk of a member in MiB; etcd's quota is at "
+           "most a quarter of it"),
+    f.Flag("failover-timeout-seconds", f.number, WEEK, "how long Mesos keeps the cluster "
+           "running without a scheduler"),
+    f.Flag("framework-weburi", f.text, "", "link shown by Mesos, by default the admin interface"),
+    f.Flag("mesos-user", f.text, "", "user that tasks run as, by default the present one"),
+    f.Flag("mesos-role", f.text, "*", "role to receive offers for"),
+    f.Flag("mesos-authentication-principal", f.text, "", "principal at the Mesos master"),
+    f.Flag("mesos-authentication-secret-file", f.text, "", "file with the secret"),
+    f.Flag("mesos-offer-refuse-seconds", f.number, 15.0, "how long a declined offer is unwanted"),
+    f.Flag("probe-interval-seconds", f.number, 2.0, "between two health checks of a member"),
+)  # fmt: skip
+
+OURS = re.compile(
+    r"name|data-dir|wal-dir|initial-.*|listen-.*|advertise-.*|discovery.*|force-new-cluster|proxy.*"
+    r"|config-file|cert-file|key-file|client-cert-auth|trusted-ca-file|auto-tls|peer-.*"
+    r"|experimental-peer-.*|strict-reconfig-check|enable-v2|log-outputs?|logger"
+)
+"""etcd options that the framework sets or relies on: identity, URLs, data directory, cluster."""
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The flags' values by key, with every mistake that can be seen without starting anything.
+
+    Raises BadUsage.
+    """
+    values = f.parse(PROGRAM, "Runs one etcd cluster on Mesos.", FLAGS, arguments, environment)
+    if not values["master"]:
+        raise BadUsage("-master is missing: give the Mesos master as host:port")
+    if values["master"].startswith("zk://"):
+        raise BadUsage("-master=zk://… is not supported by this version: give host:port")
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?", values["cluster_name"]):
+        raise BadUsage(
+            f"-cluster-name={values['cluster_name']}: use letters, digits, '.', '-' and '_'"
+        )
+    size = values["cluster_size"]
+    if not 1 <= size <= LARGEST_CLUSTER:
+        raise BadUsage(f"-cluster-size={size}: must be 1 to {LARGEST_CLUSTER}")
+    for name in ("sandbox-cpu-limit", "sandbox-mem-limit", "sandbox-disk-limit"):
+        if values[name.replace("-", "_")] <= 0:
+            raise BadUsage(f"-{name} must be more than 0")
+    for name in ("failover-timeout-seconds", "mesos-offer-refuse-seconds"):
+        if values[name.replace("-", "_")] < 0:
+            raise BadUsage(f"-{name} must not be negative")
+    if values["probe_interval_seconds"] < 0.1:
+        raise BadUsage("-probe-interval-seconds must be at least 0.1")
+    for name in ("admin-port", "artifact-port"):
+        if not 0 <= values[name.replace("-", "_")] <= 65535:
+            raise BadUsage(f"-{name} must be 0 to 65535")
+    values["framework_name"] = values["framework_name"] or f"etcd-{values['cluster_name']}"
+    values["mesos_user"] = values["mesos_user"] or getpass.getuser()
+    values["secret"] = _secret(values)
+    return values
+
+
+def warnings(values: Mapping[str, Any]) -> list[str]:
+    """What is allowed and yet should be known, one line each."""
+    size, lines = values["cluster_size"], []
+    if size % 2 == 0:
+        lines.append(
+            f"-cluster-size={size} is even: it survives {tolerated(size)} failures, as "
+            f"{size - 1} would, and has one member more that can fail"
+        )
+    if not values["zk_framework_persist"]:
+        lines.append(
+            "no -zk-framework-persist: the record is in memory only, and a restart of this "
+            "scheduler orphans its tasks"
+        )
+    return lines
+
+
+def settings(values: Mapping[str, Any], artifacts: Artifacts) -> Settings:
+    """What the controller is told.  Raises BadUsage."""
+    options, quota = _etcd_options(values)
+    return Settings(
+        cluster_name=values["cluster_name"],
+        framework_name=values["framework_name"],
+        cluster_size=values["cluster_size"],
+        artifacts=artifacts,
+        etcd_options=options,
+        single_instance_per_agent=values["single_instance_per_slave"],
+        cpus=values["sandbox_cpu_limit"],
+        memory=values["sandbox_mem_limit"],
+        disk=values["sandbox_disk_limit"],
+        quota_bytes=quota,
+        refuse=values["mesos_offer_refuse_seconds"],
+        probe_interval=values["probe_interval_seconds"],
+    )
+
+
+def _etcd_options(values: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
+    """(options for etcd, its quota in bytes)."""
+    most = int(values["sandbox_disk_limit"] * MEBIBYTE / 4)
+    quota = min(LARGEST_QUOTA, most)
+    options: list[str] = []
+    for option in values["etcd_option"]:
+        name, equals, value = option.lstrip("-").partition("=")
+        if not equals or not name:
+            raise BadUsage(f"-etcd-option={option}: must be NAME=VALUE")
+        if OURS.fullmatch(name):
+            raise BadUsage(f"-etcd-option={option}: {name} is set by the framework")
+        if name == "quota-backend-bytes":
+            quota = _quota(value, most)
+        else:
+            options.append(f"--{name}={value}")
+    return tuple(options), quota
+
+
+def _quota(value: str, most: int) -> int:
+    if not value.isdigit() or not 0 < int(value) <= most:
+        raise BadUsage(
+            f"-etcd-option=quota-backend-bytes={value}: must be 1 to {most}, a quarter of "
+            "-sandbox-disk-limit: reseeding needs room beside the data"
+        )
+    return int(value)
+
+
+def _secret(values: Mapping[str, Any]) -> str:
+    path, principal = (
+        values["mesos_authentication_secret_file"],
+        values["mesos_authentication_principal"],
+    )
+    if not path:
+        return ""
+    if not principal:
+        raise BadUsage("-mesos-authentication-secret-file needs -mesos-authentication-principal")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        detail = error.strerror if isinstance(error, OSError) else "is not text"
+        raise BadUsage(f"-mesos-authentication-secret-file={path}: {detail}") from None
+
+
+def binary(flag: str, given: str, name: str, beside: Path) -> Path:
+    """The program called `name`: as given, else in the folder `beside`, else on PATH.
+
+    Raises BadUsage when there is none, or it cannot be read and run.
+    """
+    candidates = [Path(given)] if given else [beside / name, *_on_path(name)]
+    for candidate in candidates:
+        if candidate.is_file():
+            if not os.access(candidate, os.R_OK | os.X_OK):
+                raise BadUsage(f"-{flag}={candidate}: cannot be read and run by this user")
+            return candidate
+    where = given or f"{beside}/{name} or on PATH"
+    raise BadUsage(f"-{flag}: there is no file {where}")
+
+
+def _on_path(name: str) -> list[Path]:
+    return [Path(folder) / name for folder in os.get_exec_path() if folder]

@@ -1,0 +1,45 @@
+"""The admin HTTP interface: the model as JSON and as one line.  A GET changes nothing.
+
+What the bodies hold is decided in `etcdmesos.cluster.report`; here are only paths and status codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from etcdmesos.cluster import report
+from etcdmesos.cluster.model import Model
+
+Snapshot = Callable[[], tuple[Model, float]]
+"""The latest model and the present moment on the same clock."""
+
+
+def admin_app(snapshot: Snapshot) -> Starlette:
+    """The ASGI application that serves what `snapshot` returns at each request."""
+
+    def stats(_: Request) -> Response:
+        return JSONResponse(report.stats(*snapshot()))
+
+    def members(_: Request) -> Response:
+        return JSONResponse(report.members(*snapshot()))
+
+    def healthz(_: Request) -> Response:
+        well, line = report.health(*snapshot())
+        return PlainTextResponse(line + "\n", status_code=200 if well else 500)
+
+    def livez(_: Request) -> Response:
+        return PlainTextResponse("the scheduler is alive\n")
+
+    return Starlette(
+        routes=[
+            Route("/stats", stats),
+            Route("/members", members),
+            Route("/healthz", healthz),
+            Route("/livez", livez),
+        ]
+    )

@@ -1,0 +1,58 @@
+"""What etcd members say of themselves, and quorums of what they commit."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from etcdmesos.cluster import events as e
+from etcdmesos.cluster.health import next_probe_at
+from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.model import Draft, MemberView, ProgressView
+from etcdmesos.cluster.observe.event import event_of
+from etcdmesos.cluster.record import Member, Role, Step
+
+
+def take_health(draft: Draft) -> Draft:
+    """Keep what a member says of itself; note what must not be forgotten in the record."""
+    event = event_of(draft, e.MemberProbed)
+    member = draft.model.record.member(event.member)
+    if member is None:
+        return draft
+    view = draft.model.view(event.member)
+    seen = MemberView(
+        latest=event.health,
+        latest_at=draft.now,
+        previous=view.latest,
+        probe_at=next_probe_at(draft.model, event.member, draft.now),
+    )
+    draft = draft.having(views={**draft.model.views, event.member: seen})
+    return _note_serving(draft, member, event.health)
+
+
+def _note_serving(draft: Draft, member: Member, health: MemberHealth) -> Draft:
+    """A serving voter makes the cluster one that has served: never to be bootstrapped empty
+    again."""
+    model = draft.model
+    if health.serving_voter and member.step is not Step.REMOVING:
+        updated = evolve(
+            member,
+            id=health.member_id,
+            role=Role.VOTER,
+            step=Step.VOTER,
+            etcd_version=health.version,
+        )
+        draft = draft.recording_member(updated)
+        cluster_id = model.record.cluster_id or health.cluster_id
+        if not model.record.served or not model.record.cluster_id:
+            draft = draft.recording(served=True, cluster_id=cluster_id)
+    due = draft.now - model.revision_saved_at >= model.settings.revision_interval
+    if due and health.revision > model.record.highest_revision:
+        draft = draft.recording(highest_revision=health.revision)
+        draft = draft.having(revision_saved_at=draft.now)
+    return draft
+
+
+def take_progress(draft: Draft) -> Draft:
+    """A quorum committed a proposal."""
+    at = next_probe_at(draft.model, "", draft.now)
+    return draft.having(progress=ProgressView(made_at=draft.now, probe_at=at))

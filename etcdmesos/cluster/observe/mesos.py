@@ -1,0 +1,90 @@
+"""What the Mesos master says of itself, of our subscription and of its agents' offers."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from etcdmesos.cluster import commands as c
+from etcdmesos.cluster import events as e
+from etcdmesos.cluster.model import Draft, HeldOffer, MesosLink, without
+from etcdmesos.cluster.observe.event import event_of
+from etcdmesos.cluster.record import Step
+
+
+def take_subscription(draft: Draft) -> Draft:
+    """A new subscription: nothing of it is accounted for yet, and old offers are void."""
+    event = event_of(draft, e.Subscribed)
+    recorded = frozenset(
+        task.id
+        for member in draft.model.record.members
+        if member.step is not Step.GONE
+        for task in member.tasks
+        if not draft.model.known_dead(task.id)
+    )
+    draft = draft.having(
+        mesos=MesosLink(
+            subscribed=True,
+            master=event.master,
+            unaccounted=recorded,
+            reconcile_at=draft.now,
+            reconcile_wait=draft.model.settings.reconcile_first,
+            reconcile_all_at=draft.now,
+            read_state_at=draft.now,
+        ),
+        offers={},
+        gang_since=None,
+    )
+    if draft.model.record.framework_id != event.framework_id:
+        draft = draft.recording(framework_id=event.framework_id)
+    return draft
+
+
+def note_disconnected(draft: Draft) -> Draft:
+    """The subscription is gone, or an attempt at one failed; try again with growing waits."""
+    event, settings = event_of(draft, e.Disconnected), draft.model.settings
+    failures = 1 if draft.model.mesos.subscribed else draft.model.mesos.failures + 1
+    wait = min(settings.subscribe_most, settings.subscribe_first * 2 ** min(failures - 1, 16))
+    return draft.having(
+        mesos=MesosLink(reason=event.reason, failures=failures, subscribe_at=draft.now + wait),
+        offers={},
+        gang_since=None,
+    )
+
+
+def give_up_framework(draft: Draft) -> Draft:
+    """The master refuses this framework for good: end, and say what it said."""
+    message = event_of(draft, e.FrameworkRefused).message
+    return draft.asking(c.Exit(status=1, reason=f"the Mesos master refused us: {message}"))
+
+
+def stop(draft: Draft) -> Draft:
+    """End this scheduler; tasks go on, and the framework waits for the next one."""
+    return draft.asking(c.Exit(status=0))
+
+
+def take_master_state(draft: Draft) -> Draft:
+    """Keep what the master says of agents and of frameworks of our name."""
+    state = event_of(draft, e.MasterStateRead).state
+    return draft.having(mesos=evolve(draft.model.mesos, state=state, reading_state=False))
+
+
+def take_offers(draft: Draft) -> Draft:
+    """Hold new offers until the plan has looked at them."""
+    offers = {
+        o.id: HeldOffer(offer=o, since=draft.now) for o in event_of(draft, e.OffersReceived).offers
+    }
+    return draft.having(offers={**draft.model.offers, **offers})
+
+
+def drop_offer(draft: Draft) -> Draft:
+    """A rescinded offer is never used."""
+    return draft.having(
+        offers=without(draft.model.offers, event_of(draft, e.OfferRescinded).offer_id)
+    )
+
+
+def drop_offers_of_agent(draft: Draft) -> Draft:
+    """An agent that is gone offers nothing; its tasks are told of one by one."""
+    agent_id = event_of(draft, e.AgentLost).agent_id
+    offers = {i: held for i, held in draft.model.offers.items() if held.offer.agent_id != agent_id}
+    return draft.having(offers=offers)

@@ -1,0 +1,109 @@
+"""How commands ended that did not end in an observation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import evolve
+
+from etcdmesos.cluster import commands as c
+from etcdmesos.cluster import events as e
+from etcdmesos.cluster.health import next_probe_at
+from etcdmesos.cluster.model import Draft
+from etcdmesos.mesos.statuses import TaskState, TaskStatus
+
+
+def take_outcome(draft: Draft) -> Draft:
+    """Note how a command ended that did not end in an observation."""
+    event = draft.event
+    assert isinstance(event, e.CommandDone | e.CommandFailed | e.CommandUnknown)
+    settle = _SETTLES.get(type(event.command))
+    return draft if settle is None else settle(draft, event.command)
+
+
+def _reason(draft: Draft) -> str:
+    return getattr(draft.event, "reason", "")
+
+
+def _member_probe_failed(draft: Draft, command: c.Command) -> Draft:
+    assert isinstance(command, c.ProbeMember)
+    view = draft.model.view(command.member)
+    since = draft.now if view.failing_since is None else view.failing_since
+    failed = evolve(
+        view,
+        probing=False,
+        failing_since=since,
+        failure=_reason(draft),
+        probe_at=next_probe_at(draft.model, command.member, draft.now),
+    )
+    return draft.having(views={**draft.model.views, command.member: failed})
+
+
+def _progress_probe_failed(draft: Draft, _command: c.Command) -> Draft:
+    progress = draft.model.progress
+    since = draft.now if progress.failing_since is None else progress.failing_since
+    failed = evolve(
+        progress,
+        probing=False,
+        failing_since=since,
+        failure=_reason(draft),
+        probe_at=next_probe_at(draft.model, "", draft.now),
+        tries=progress.tries + 1,
+    )
+    return draft.having(progress=failed)
+
+
+def _state_not_read(draft: Draft, _command: c.Command) -> Draft:
+    mesos = evolve(
+        draft.model.mesos,
+        reading_state=False,
+        read_state_at=draft.now + draft.model.settings.reconcile_first,
+    )
+    return draft.having(mesos=mesos)
+
+
+def _launch_settled(draft: Draft, command: c.Command) -> Draft:
+    """A launch that certainly did not happen is a dead task; an unknown one is for
+    reconciliation."""
+    assert isinstance(command, c.Launch)
+    if isinstance(draft.event, e.CommandDone):
+        return draft
+    if isinstance(draft.event, e.CommandUnknown):
+        mesos = draft.model.mesos
+        ids = frozenset(task.id for task in command.tasks)
+        mesos = evolve(mesos, unaccounted=mesos.unaccounted | ids, reconcile_at=draft.now)
+        return draft.having(mesos=mesos)
+    refused = {
+        task.id: TaskStatus(
+            task_id=task.id,
+            agent_id=task.agent_id,
+            state=TaskState.DROPPED,
+            message=f"never launched: {_reason(draft)}",
+        )
+        for task in command.tasks
+    }
+    return draft.having(tasks={**draft.model.tasks, **refused})
+
+
+def _suppress_failed(draft: Draft, command: c.Command) -> Draft:
+    if isinstance(draft.event, e.CommandDone):
+        return draft
+    suppressed = isinstance(command, c.Revive)
+    return draft.having(mesos=evolve(draft.model.mesos, suppressed=suppressed))
+
+
+def _subscribe_failed(draft: Draft, _command: c.Command) -> Draft:
+    if isinstance(draft.event, e.CommandDone) or draft.model.mesos.subscribed:
+        return draft
+    return draft.having(mesos=evolve(draft.model.mesos, subscribing=False))
+
+
+_SETTLES: dict[type[c.Command], Callable[[Draft, c.Command], Draft]] = {
+    c.ProbeMember: _member_probe_failed,
+    c.ProbeProgress: _progress_probe_failed,
+    c.ReadMasterState: _state_not_read,
+    c.Launch: _launch_settled,
+    c.Suppress: _suppress_failed,
+    c.Revive: _suppress_failed,
+    c.Subscribe: _subscribe_failed,
+}

@@ -1,0 +1,81 @@
+"""What Mesos and executors say of tasks."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+
+from attrs import evolve
+
+from etcdmesos.cluster import commands as c
+from etcdmesos.cluster import events as e
+from etcdmesos.cluster.model import Draft, KillAsked, without
+from etcdmesos.cluster.observe.event import event_of
+from etcdmesos.cluster.record import Member, Step
+from etcdmesos.mesos.statuses import ALIVE, TaskState, TaskStatus
+
+
+def take_task_update(draft: Draft) -> Draft:
+    """Keep the task's last status, move its member's step along, and acknowledge."""
+    status = event_of(draft, e.TaskUpdated).status
+    if status.uuid:
+        draft = draft.asking(c.Acknowledge(status=status))
+    if draft.model.known_dead(status.task_id):
+        return draft  # the first proof of death stands; a late word cannot raise the dead
+    mesos = draft.model.mesos
+    draft = draft.having(
+        tasks={**draft.model.tasks, status.task_id: status},
+        mesos=evolve(mesos, unaccounted=mesos.unaccounted - {status.task_id}),
+    )
+    member = draft.model.record.owner(status.task_id)
+    if member is None:
+        return _take_stray(draft, status)
+    return _take_member_status(draft, member, status)
+
+
+def _take_stray(draft: Draft, status: TaskStatus) -> Draft:
+    """A task the record does not know: to be killed if anybody vouches for it, forgotten if
+    dead."""
+    if status.dead:
+        return draft.having(
+            kills=without(draft.model.kills, status.task_id),
+            tasks=without(draft.model.tasks, status.task_id),
+        )
+    if status.state not in ALIVE or status.task_id in draft.model.kills:
+        return draft
+    kill = KillAsked(agent_id=status.agent_id, executor_id=status.executor_id or status.task_id)
+    return draft.having(kills={**draft.model.kills, status.task_id: kill})
+
+
+def _take_member_status(draft: Draft, member: Member, status: TaskStatus) -> Draft:
+    counters = draft.model.counters
+    if status.dead:
+        return draft.having(
+            counters=evolve(counters, failed=counters.failed + 1),
+            kills=without(draft.model.kills, status.task_id),
+        )
+    if status.state is TaskState.RUNNING:
+        # Its executor just saw it serve: look at once instead of at the next interval.
+        view = evolve(draft.model.view(member.name), probe_at=draft.now)
+        draft = draft.having(views={**draft.model.views, member.name: view})
+    if status.state not in (TaskState.STARTING, TaskState.RUNNING):
+        return draft
+    said = _said_by_executor(status)
+    updated = evolve(
+        member,
+        step=Step.JOINING if member.step is Step.LAUNCHING else member.step,
+        sandbox=said.get("sandbox", member.sandbox),
+        etcd_version=said.get("etcd_version", member.etcd_version),
+    )
+    return draft.recording_member(updated)
+
+
+def _said_by_executor(status: TaskStatus) -> dict[str, str]:
+    """The texts an executor attached to its status; whatever else it may hold is not ours to
+    trust."""
+    try:
+        data = json.loads(base64.b64decode(status.data or "e30="))
+    except (binascii.Error, ValueError):
+        return {}
+    return {k: v for k, v in data.items() if isinstance(v, str)} if isinstance(data, dict) else {}

@@ -1,0 +1,105 @@
+"""The model as operators and their tools see it: the bodies of /stats, /members and /healthz.
+
+Field names of the original come first and never change.  Pure; reads the model, changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from etcdmesos.cluster.health import Assessment, assess
+from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.record import Member, Step
+from etcdmesos.cluster.why import why
+from etcdmesos.mesos.statuses import TaskState
+
+
+def stats(model: Model, now: float) -> dict[str, Any]:
+    """The body of GET /stats."""
+    state, record = assess(model, now), model.record
+    running = [m for m in record.members if _task_state(model, m) is TaskState.RUNNING]
+    return {
+        "running_servers": len(running),
+        "launched_servers": model.counters.launched,
+        "failed_servers": model.counters.failed,
+        "cluster_livelocks": model.counters.livelocks,
+        "cluster_reseeds": model.counters.reseeds,
+        "healthy": int(state.serving),
+        "phase": model.phase,
+        "phase_seconds": round(now - model.phase_since, 3),
+        "why": why(model, now),
+        "cluster_name": record.cluster_name,
+        "cluster_size": record.target_size,
+        "cluster_id": record.cluster_id,
+        "generation": record.generation,
+        "epoch": record.epoch,
+        "framework_id": record.framework_id,
+        "master": model.mesos.master,
+        "leader": _leader_name(record.members, state),
+        "highest_revision": max(
+            [
+                record.highest_revision,
+                *(v.latest.revision for v in model.views.values() if v.latest),
+            ]
+        ),
+        "findings": list(state.findings),
+        "members": members(model, now),
+    }
+
+
+def members(model: Model, now: float) -> list[dict[str, Any]]:
+    """The body of GET /members: every member on record that is not gone."""
+    state = assess(model, now)
+    return [
+        _member(model, member, state)
+        for member in model.record.members
+        if member.step is not Step.GONE
+    ]
+
+
+def health(model: Model, now: float) -> tuple[bool, str]:
+    """Whether the *cluster* serves, and one line that says how."""
+    state = assess(model, now)
+    if state.healthy:
+        return True, f"healthy: {len(state.agreeing)} of {model.settings.cluster_size} members"
+    if state.serving:
+        return True, f"serving, {model.phase}: {why(model, now)}"
+    return False, f"not serving, {model.phase}: {why(model, now)}"
+
+
+def _member(model: Model, member: Member, state: Assessment) -> dict[str, Any]:
+    latest = model.view(member.name).latest
+    task = _task_state(model, member)
+    return {
+        "name": member.name,
+        "host": member.host,
+        "rpcPort": member.peer_port,
+        "clientPort": member.client_port,
+        "httpPort": member.client_port,
+        "type": member.initial_state,
+        "slaveID": member.agent_id,
+        "id": member.id,
+        "role": member.role.value,
+        "step": member.step.value,
+        "serving": member.name in state.agreeing and state.serving,
+        "leader": bool(member.id) and member.id == state.leader,
+        "peerURL": member.peer_url,
+        "clientURL": member.client_url,
+        "hostname": member.hostname,
+        "version": member.etcd_version,
+        "task": member.tasks[-1].id if member.tasks else "",
+        "taskState": task.value if task else "",
+        "sandbox": member.sandbox,
+        "revision": latest.revision if latest else None,
+        "dbSize": latest.db_size if latest else None,
+        "alarms": list(latest.alarms) if latest else [],
+    }
+
+
+def _task_state(model: Model, member: Member) -> TaskState | None:
+    status = model.tasks.get(member.tasks[-1].id) if member.tasks else None
+    return status.state if status else None
+
+
+def _leader_name(members: tuple[Member, ...], state: Assessment) -> str:
+    return next((m.name for m in members if m.id and m.id == state.leader), "")

@@ -1,0 +1,86 @@
+"""What the cluster is waiting for, in one sentence, at any moment.  For people; nothing parses
+it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from etcdmesos.cluster import placement
+from etcdmesos.cluster.bootstrap import hopeless
+from etcdmesos.cluster.health import assess
+from etcdmesos.cluster.links import obstacle
+from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.record import Step
+
+
+def why(model: Model, now: float) -> str:
+    """What `model` is waiting for at `now`."""
+    return _SENTENCES[model.phase](model, now)
+
+
+def _recovering(model: Model, _now: float) -> str:
+    store, mesos = model.store, model.mesos
+    if not store.loaded:
+        return "waits for the record" + (f": {store.reason}" if store.reason else "")
+    if not mesos.subscribed:
+        return "waits for the Mesos master" + (f": {mesos.reason}" if mesos.reason else "")
+    if mesos.unaccounted:
+        return f"waits to hear of {', '.join(sorted(mesos.unaccounted))} from the Mesos master"
+    return "waits for the Mesos master's state"
+
+
+def _bootstrapping(model: Model, now: float) -> str:
+    members = model.record.members
+    if not members:
+        return _gathering(model, now)
+    if any(m.step is Step.REMOVING for m in members):
+        left = [m.name for m in members if not model.ended(m)]
+        return f"gives up this attempt and waits for the end of {', '.join(left)}"
+    reason = hopeless(model, now)
+    if reason:
+        return f"gives up this attempt: {reason}"
+    findings = assess(model, now).findings
+    return "waits for the gang to serve" + (f": {'; '.join(findings)}" if findings else "")
+
+
+def _gathering(model: Model, now: float) -> str:
+    if blocked := obstacle(model):
+        return f"does not bootstrap: {blocked}"
+    if now < model.retry_at:
+        return (
+            f"waits {model.retry_at - now:.0f} s before attempt "
+            f"{model.record.failed_attempts + 1} to bootstrap"
+        )
+    size = model.settings.cluster_size
+    offers = [held.offer for held in model.offers.values()]
+    room = len(placement.choose(offers, size, model.settings))
+    sentence = f"waits for offers: {room} of {size} members have a place"
+    return sentence + (f" (before: {model.shortfall})" if model.shortfall else "")
+
+
+def _healthy(model: Model, _now: float) -> str:
+    return f"nothing: all {model.settings.cluster_size} members serve"
+
+
+def _degraded(model: Model, now: float) -> str:
+    state = assess(model, now)
+    serving = "serves" if state.serving else "does not serve"
+    counted = f"{serving} with {len(state.agreeing)} of {model.settings.cluster_size} members"
+    return f"{counted}: {'; '.join(state.findings) or 'waits for a stable leader'}"
+
+
+def _lost(model: Model, _now: float) -> str:
+    places = "; ".join(
+        f"{m.name} on {m.hostname} in {m.sandbox or 'an unknown sandbox'}"
+        for m in model.record.members
+    )
+    return f"every member is gone; waits for the operator; their data until collected: {places}"
+
+
+_SENTENCES: Mapping[str, Callable[[Model, float], str]] = {
+    "recovering": _recovering,
+    "bootstrapping": _bootstrapping,
+    "healthy": _healthy,
+    "degraded": _degraded,
+    "lost": _lost,
+}
