@@ -1,0 +1,311 @@
+"""The whole embedded Mesos: one master, N agents, their links, the control listener.
+
+Puts the daemons together and does to them what the control API asks: kill, freeze,
+cut, bring back, fail over. How a daemon behaves is not decided here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from etcdmesos.embedded.agent import Agent
+from etcdmesos.embedded.agent_context import AgentSettings
+from etcdmesos.embedded.command_executor import CommandExecutor
+from etcdmesos.embedded.containers import Containers
+from etcdmesos.embedded.control import Control
+from etcdmesos.embedded.link import Disturbances, Letter, Link
+from etcdmesos.embedded.master import Master
+from etcdmesos.embedded.master_context import HOST, MasterSettings
+from etcdmesos.embedded.resources import Resources
+
+Json = dict[str, Any]
+
+AGENTS_MAX = 200
+_PORTS_FIRST = 31000
+_PORTS_PER_AGENT = 100
+
+
+@dataclass
+class Place:
+    """Where one agent lives: its machine, so to say, whether the daemon runs or not."""
+
+    settings: AgentSettings
+    link: Link
+    commands: dict[str, CommandExecutor]
+    agent: Agent | None = None
+    frozen: bool = False
+
+    @property
+    def state(self) -> str:
+        """One word for the control API."""
+        if self.agent is None:
+            return "down"
+        if self.frozen:
+            return "paused"
+        if not self.link.up:
+            return "cut"
+        return "recovering" if self.agent.context.recovering else "up"
+
+
+class EmbeddedMesos:
+    """A master and agents in this process; see the package docstring for what it is not.
+
+    Ports: 0 asks for a free one. `control_port` None is `master_port` + 1 (0 if that is 0).
+    Times are in seconds. Raises ValueError for a bad argument; `start` raises OSError,
+    naming the address, when it can't listen.
+    """
+
+    def __init__(
+        self,
+        work_dir: str | Path,
+        *,
+        master_port: int = 5050,
+        control_port: int | None = None,
+        agents: int = 5,
+        agent_port: int = 5051,
+        cpus: float = 4,
+        mem: float = 4096,
+        disk: float = 8192,
+        attributes: dict[str, str] | None = None,
+        heartbeat_interval: float = 15.0,
+        allocation_interval: float = 1.0,
+        ping_timeout: float = 15.0,
+        ping_timeouts_max: int = 5,
+        reregister_timeout: float = 600.0,
+        executor_registration_timeout: float = 60.0,
+        executor_reregistration_timeout: float = 2.0,
+        executor_shutdown_grace_period: float = 5.0,
+        recovery_timeout: float = 900.0,
+        update_retry: float = 10.0,
+        registration_backoff: float = 0.5,
+        seed: int | None = None,
+    ) -> None:
+        _check(master_port, control_port, agents, agent_port)
+        amounts = {"cpus": cpus, "mem": mem, "disk": disk}
+        times = {
+            "heartbeat_interval": heartbeat_interval,
+            "allocation_interval": allocation_interval,
+            "ping_timeout": ping_timeout,
+            "executor_registration_timeout": executor_registration_timeout,
+            "executor_reregistration_timeout": executor_reregistration_timeout,
+            "executor_shutdown_grace_period": executor_shutdown_grace_period,
+            "recovery_timeout": recovery_timeout,
+            "update_retry": update_retry,
+            "registration_backoff": registration_backoff,
+        }
+        for name, value in {**amounts, **times, "ping_timeouts_max": ping_timeouts_max}.items():
+            if not value > 0:
+                raise ValueError(f"{name} must be more than 0, not {value}")
+        self.work_dir = Path(work_dir).resolve()
+        self.disturbances = Disturbances()
+        self.containers = Containers(self.work_dir)
+        self.places: dict[str, Place] = {}
+        self._master_settings = MasterSettings(
+            port=master_port,
+            heartbeat_interval=heartbeat_interval,
+            allocation_interval=allocation_interval,
+            ping_timeout=ping_timeout,
+            ping_timeouts_max=ping_timeouts_max,
+            reregister_timeout=reregister_timeout,
+            seed=seed,
+        )
+        self.leader = self._new_master()
+        if control_port is None:
+            control_port = master_port + 1 if master_port else 0
+        self._control = Control(self, control_port)
+        for number in range(1, agents + 1):
+            self._add_place(
+                AgentSettings(
+                    name=f"agent{number}",
+                    host=f"127.0.0.{10 + number}",
+                    work_dir=self.work_dir / f"agent{number}",
+                    total=_total(number, amounts),
+                    attributes=_attributes(number, attributes),
+                    port=agent_port,
+                    registration_timeout=executor_registration_timeout,
+                    reregistration_timeout=executor_reregistration_timeout,
+                    shutdown_grace_period=executor_shutdown_grace_period,
+                    recovery_timeout=recovery_timeout,
+                    update_retry=update_retry,
+                    registration_backoff=registration_backoff,
+                )
+            )
+
+    def _add_place(self, settings: AgentSettings) -> None:
+        link = Link(settings.name, self.disturbances)
+        link.master = self._letter
+        self.places[settings.name] = Place(settings, link, {})
+
+    def _letter(self, link: Link, letter: Letter) -> None:
+        # Looked up at delivery, so that a letter reaches whoever leads then.
+        self.leader.receive(link, letter)
+
+    def _new_master(self) -> Master:
+        registry = self.leader.context.cluster.registry() if hasattr(self, "leader") else None
+        settings = self._master_settings
+        return Master(settings, self.disturbances, str(self.work_dir / "master"), registry)
+
+    @property
+    def master(self) -> str:
+        """host:port of the master."""
+        return f"{HOST}:{self.leader.context.port}"
+
+    @property
+    def control(self) -> str:
+        """The URL of the control API."""
+        return f"http://{HOST}:{self._control.port}"
+
+    @property
+    def agents(self) -> dict[str, str]:
+        """host:port of each agent by name."""
+        return {
+            name: f"{place.settings.host}:{place.settings.port}"
+            for name, place in self.places.items()
+        }
+
+    async def start(self) -> None:
+        """Start everything; on failure nothing is left running."""
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        for place in self.places.values():
+            # A checkpoint of an earlier run names containers that died with it.
+            shutil.rmtree(place.settings.work_dir / "meta", ignore_errors=True)
+        try:
+            self.containers.start_watchdog()
+            await self.leader.start()
+            port = self.leader.context.port
+            self._master_settings = replace(self._master_settings, port=port)
+            await self._control.start()
+            for name in self.places:
+                await self.start_agent(name)
+            await self._registered()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _registered(self) -> None:
+        while any(p.agent and not p.agent.context.registered for p in self.places.values()):
+            await asyncio.sleep(0.001)
+
+    async def stop(self) -> None:
+        """Stop everything: no process, no port and no thread is left."""
+        agents = (self.kill_agent(name) for name in self.places)
+        await asyncio.gather(self._control.stop(), self.leader.kill(), *agents)
+        await self.containers.stop()
+        for place in self.places.values():
+            for command in place.commands.values():
+                command.close()
+            place.commands.clear()
+
+    async def start_agent(self, name: str) -> None:
+        """Start an agent's daemon; it recovers from its checkpoint if there is one."""
+        place = self.places[name]
+        agent = Agent(place.settings, place.link, self.containers, place.commands, self.master)
+        place.agent = agent
+        place.frozen = False
+        await agent.start()
+        # A restarted daemon listens where it listened before.
+        place.settings = replace(place.settings, port=agent.context.port)
+
+    async def kill_agent(self, name: str) -> None:
+        """SIGKILL of the daemon; its containers live on."""
+        place = self.places[name]
+        agent, place.agent = place.agent, None
+        place.frozen = False
+        if agent is None:
+            return
+        await agent.kill()
+        place.link.connection += 1
+        self.leader.membership.broken(place.link)
+
+    async def destroy_containers(self, name: str) -> None:
+        """SIGKILL of everything that runs on an agent."""
+        root = self.places[name].settings.work_dir
+        await self.containers.destroy_under(root)
+
+    def cut(self, name: str) -> None:
+        """Part an agent from the master."""
+        place = self.places[name]
+        if not place.link.up:
+            return
+        place.link.up = False
+        place.link.connection += 1
+        self.leader.membership.broken(place.link)
+        if place.agent is not None:
+            place.agent.context.registered = False
+            place.agent.context.updates.pause()
+
+    def heal(self, name: str) -> None:
+        """Join them again; the agent registers once more."""
+        place = self.places[name]
+        if place.link.up:
+            return
+        place.link.up = True
+        if place.agent is not None:
+            place.agent.register()
+
+    def freeze(self, name: str) -> None:
+        """SIGSTOP."""
+        place = self.places[name]
+        if place.agent is not None:
+            place.frozen = True
+            place.agent.freeze()
+
+    def thaw(self, name: str) -> None:
+        """SIGCONT."""
+        place = self.places[name]
+        if place.agent is not None:
+            place.frozen = False
+            agent_id = place.agent.context.agent_id
+            place.agent.thaw(removed=agent_id not in self.leader.context.cluster.agents)
+
+    async def fail_over(self, *, down: float, recovery: float, agents_after: float) -> str:
+        """Another master leads at the same address; the new id.
+
+        Refused for `down` seconds, 503 to schedulers for `recovery`, and agents come
+        back `agents_after` seconds after that.
+        """
+        await self.leader.kill()
+        self.leader = self._new_master()
+        for place in self.places.values():
+            place.link.connection += 1
+            if place.agent is not None:
+                place.agent.context.registered = False
+                place.agent.context.updates.pause()
+        await asyncio.sleep(down)
+        self.leader.context.recovering = recovery > 0
+        await self.leader.start()
+        loop = asyncio.get_running_loop()
+        leader = self.leader
+        loop.call_later(recovery, lambda: setattr(leader.context, "recovering", False))
+        for place in self.places.values():
+            if place.agent is not None:
+                place.agent.register(recovery + agents_after)
+        return leader.context.cluster.master_id
+
+
+def _check(master_port: int, control_port: int | None, agents: int, agent_port: int) -> None:
+    ports = {"master_port": master_port, "control_port": control_port, "agent_port": agent_port}
+    for name, port in ports.items():
+        if port is not None and not 0 <= port <= 65535:
+            raise ValueError(f"{name} must be between 0 and 65535, not {port}")
+    if not 0 <= agents <= AGENTS_MAX:
+        raise ValueError(f"agents must be between 0 and {AGENTS_MAX}, not {agents}")
+    if control_port and control_port == master_port:
+        raise ValueError(f"control_port and master_port are both {master_port}")
+
+
+def _total(number: int, amounts: dict[str, float]) -> Resources:
+    first = _PORTS_FIRST + (number - 1) * _PORTS_PER_AGENT
+    ports = (first, first + _PORTS_PER_AGENT - 1)
+    scalars = {name: round(amount * 1000) for name, amount in amounts.items()}
+    return Resources(scalars, {"ports": (ports,)})
+
+
+def _attributes(number: int, given: dict[str, str] | None) -> dict[str, str]:
+    if given is None:
+        return {"rack": f"r{number % 2}", "node": f"n{number}"}
+    return {name: value.replace("%n", str(number)) for name, value in given.items()}
