@@ -70,6 +70,10 @@ class Limits:
     """How many heartbeat intervals may pass without any event."""
 
 
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 class Subscription(MesosSchedulerDriver):  # type: ignore[misc]
     """One SUBSCRIBE and, if the master takes it, the stream of events until it ends.
 
@@ -91,6 +95,8 @@ class Subscription(MesosSchedulerDriver):  # type: ignore[misc]
         super().__init__(
             events, {}, "", use_addict=False, implicit_acknowledgements=False, failover=True
         )
+        # pymesos would copy each offer before looking at it, and raise on one that is no object.
+        self._dict_cls = _as_it_is
         if framework_id:
             self.framework_id = framework_id
         self._master_detector = detector
@@ -247,8 +253,8 @@ class Subscription(MesosSchedulerDriver):  # type: ignore[misc]
 
     def process_event(self, event: object) -> None:
         """Hand on one event; whatever is wrong with it is logged and skipped."""
-        kind = event.get("type") if isinstance(event, Mapping) else None
-        if not isinstance(kind, str) or kind not in _EVENT_TYPES:
+        kind = event.get("type") if isinstance(event, dict) else None
+        if not (isinstance(event, dict) and isinstance(kind, str) and kind in _EVENT_TYPES):
             logger.warning(
                 "skipped an event of a type not known here", extra={"type": str(kind)[:80]}
             )
@@ -257,6 +263,8 @@ class Subscription(MesosSchedulerDriver):  # type: ignore[misc]
             logger.warning("skipped an event before SUBSCRIBED", extra={"type": kind})
             return
         try:
+            if kind != "HEARTBEAT" and kind.lower() not in event:
+                raise KeyError(kind.lower())
             super().process_event(event)
         except StreamEnded:
             raise

@@ -97,7 +97,8 @@ class EventStream(Connection):  # type: ignore[misc]
     def read(self) -> None:
         """Take in one block and hand over the events it completes.
 
-        Raises StreamEnded or Redirected; the events before that have been handed over.
+        Raises StreamEnded or Redirected.  Events before that have been handed over, except those
+        that share a block with a malformed frame; Mesos repeats what matters of them.
         """
         try:
             block = self._sock.recv(READ_BYTES)
@@ -107,7 +108,7 @@ class EventStream(Connection):  # type: ignore[misc]
             raise StreamEnded(
                 f"the connection to {self._address} broke: {reason_of(error)}"
             ) from error
-        accepted = self._parser.execute(block, len(block)) == len(block)
+        accepted = not block or self._parser.execute(block, len(block)) == len(block)
         if self._parser.is_headers_complete():
             self._take_head()
             self._take_body(at_end=not (block and accepted))
