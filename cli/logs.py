@@ -15,9 +15,9 @@ FILE_BYTES = 64 * 1024 * 1024
 FILES_KEPT = 5
 
 
-def log_to(program: str, directory: str, level: int = logging.INFO) -> None:
+def log_to(program: str, directory: str, *, on_stderr: bool = True) -> None:
     """Log everything of this process.  Raises BadUsage when `directory` cannot be written to."""
-    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    handlers: list[logging.Handler] = [logging.StreamHandler()] if on_stderr else []
     if directory:
         path = Path(directory) / f"{program}.log"
         try:
@@ -36,4 +36,4 @@ def log_to(program: str, directory: str, level: int = logging.INFO) -> None:
     )
     for handler in handlers:
         handler.setFormatter(formatter)
-    logging.basicConfig(level=level, handlers=handlers, force=True)
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)

@@ -33,7 +33,7 @@ def plan_bootstrap(draft: Draft) -> Draft:
         return _finish_giving_up(draft)
     reason = hopeless(draft.model, draft.now)
     if reason:
-        return _give_up(draft)
+        return _give_up(draft, reason)
     if not draft.model.record.served:
         draft = draft.waking(draft.model.attempt_since + draft.model.settings.bootstrap_limit)
     return draft
@@ -68,7 +68,7 @@ def _gather(draft: Draft) -> Draft:
         f"{settings.gang_limit:g} s" + (f"; too small: {lacking}" if lacking else "")
     )
     decline = Decline(offer_ids=tuple(model.offers), refuse_seconds=settings.refuse)
-    return draft.having(offers={}, gang_since=None, shortfall=shortfall).asking(decline)
+    return draft.having(offers={}, gang_since=None, setback=shortfall).asking(decline)
 
 
 def _launch(draft: Draft, places: tuple[Place, ...]) -> Draft:
@@ -102,7 +102,6 @@ def _launch(draft: Draft, places: tuple[Place, ...]) -> Draft:
         record=record,
         offers={i: held for i, held in model.offers.items() if i not in used},
         gang_since=None,
-        shortfall="",
         attempt_since=draft.now,
         counters=evolve(counters, launched=counters.launched + len(members)),
     ).asking(*launches)
@@ -133,9 +132,16 @@ def hopeless(model: Model, now: float) -> str:
     return ""
 
 
-def _give_up(draft: Draft) -> Draft:
+def _give_up(draft: Draft, reason: str) -> Draft:
     """Record that the attempt is over, before any of its tasks is killed."""
     model = draft.model
+    ends = [
+        f"{status.task_id} {status.state.value}: {status.message}"
+        for member in model.record.members
+        for task in member.tasks
+        if (status := model.tasks.get(task.id)) is not None and status.dead
+    ]
+    setback = "; ".join([reason, *ends[:1]])
     failed = {
         task.agent_id: draft.now + SHUNNED
         for member in model.record.members
@@ -143,7 +149,9 @@ def _give_up(draft: Draft) -> Draft:
         for task in member.tasks
     }
     members = tuple(evolve(m, step=Step.REMOVING) for m in model.record.members)
-    draft = draft.having(shunned={**model.shunned, **failed}).recording(members=members)
+    draft = draft.having(shunned={**model.shunned, **failed}, setback=setback).recording(
+        members=members
+    )
     return _finish_giving_up(draft)
 
 

@@ -126,8 +126,8 @@ class Model:
     offers: Mapping[str, HeldOffer] = {}
     gang_since: float | None = None
     """Since when offers have been held for a gang."""
-    shortfall: str = ""
-    """What the last gang that was given up lacked."""
+    setback: str = ""
+    """Why the last gang or the last attempt to bootstrap came to nothing."""
     tasks: Mapping[str, TaskStatus] = {}
     """The last status of every task heard of."""
     views: Mapping[str, MemberView] = {}

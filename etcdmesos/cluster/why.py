@@ -47,15 +47,16 @@ def _gathering(model: Model, now: float) -> str:
     if blocked := obstacle(model):
         return f"does not bootstrap: {blocked}"
     if now < model.retry_at:
-        return (
-            f"waits {model.retry_at - now:.0f} s before attempt "
-            f"{model.record.failed_attempts + 1} to bootstrap"
-        )
+        attempts = model.record.failed_attempts
+        return f"pauses before attempt {attempts + 1} to bootstrap{_before(model)}"
     size = model.settings.cluster_size
     offers = [held.offer for held in model.offers.values()]
     room = len(placement.choose(offers, size, model.settings))
-    sentence = f"waits for offers: {room} of {size} members have a place"
-    return sentence + (f" (before: {model.shortfall})" if model.shortfall else "")
+    return f"waits for offers: {room} of {size} members have a place{_before(model)}"
+
+
+def _before(model: Model) -> str:
+    return f" (before: {model.setback})" if model.setback else ""
 
 
 def _healthy(model: Model, _now: float) -> str:

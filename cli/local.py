@@ -1,0 +1,215 @@
+"""etcd-mesos-local: the embedded Mesos with, unless -mesos-only, a scheduler on top.
+
+A stand for trying things on one machine.  The scheduler is the real daemon, in a process of its own,
+and cannot tell the embedded Mesos from Apache Mesos.  What this starts dies with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from etcdmesos.embedded import EmbeddedMesos, running
+from etcdmesos.errors import BadUsage, EtcdMesosError
+
+from . import flags as f
+from . import scheduler_flags
+from .logs import log_to
+
+PROGRAM = "etcd-mesos-local"
+MARKER = ".etcd-mesos-local"
+"""Marks a folder as ours to empty at the next run."""
+
+SCHEDULER_STOP = 10.0
+"""Seconds the scheduler has to end after SIGTERM."""
+POLL = 0.25
+"""Seconds between two looks at the scheduler's /stats."""
+PR_SET_PDEATHSIG = 1
+
+OWN_FLAGS = (
+    f.Flag("agents", f.whole_number, 5, "number of Mesos agents, on 127.0.0.11 and following"),
+    f.Flag("work-dir", f.text, "", "folder for everything of a run, by default a temporary one"),
+    f.Flag("master-port", f.whole_number, 5050, "port of the Mesos master on 127.0.0.1, 0 for any"),
+    f.Flag("mesos-only", f.boolean, False, "start no scheduler"),
+)
+NOT_PASSED_ON = ("master", "log_dir", "address")
+PASSED_ON = tuple(flag for flag in scheduler_flags.FLAGS if flag.name not in NOT_PASSED_ON)
+
+
+def main() -> None:
+    """The console script: exit status 2 for bad usage, 1 for failure."""
+    try:
+        sys.exit(run(sys.argv[1:]))
+    except BadUsage as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except (EtcdMesosError, OSError) as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def run(arguments: list[str]) -> int:
+    """Run until interrupted; returns the exit status.  Raises BadUsage."""
+    values = f.parse(
+        PROGRAM,
+        "Runs an embedded Mesos and, on it, one etcd cluster.",
+        (*OWN_FLAGS, *PASSED_ON),
+        arguments,
+        os.environ,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
+    values["admin_port"] = values["admin_port"] or _free_port()
+    scheduler = None if values["mesos_only"] else _scheduler_command(values)
+    work_dir = _prepare(values["work_dir"])
+    try:
+        log_to(PROGRAM, str(work_dir / "log"), on_stderr=False)
+        with _mesos(values, work_dir) as mesos:
+            print(f"Mesos master: http://{mesos.master} with {values['agents']} agents", flush=True)
+            print(f"control of the embedded Mesos: {mesos.control}", flush=True)
+            print(f"everything of this run: {work_dir}", flush=True)
+            if scheduler is None:
+                signal.pause()
+            return _run_scheduler([*scheduler, f"-master={mesos.master}"], values, work_dir)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        if not values["work_dir"]:
+            shutil.rmtree(work_dir, ignore_errors=True)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _mesos(values: Mapping[str, Any], work_dir: Path) -> Iterator[EmbeddedMesos]:
+    """The embedded Mesos; what is wrong with its flags or its ports is bad usage of ours."""
+    with ExitStack() as stack:
+        try:
+            mesos = stack.enter_context(
+                running(
+                    work_dir / "mesos", master_port=values["master_port"], agents=values["agents"]
+                )
+            )
+        except (ValueError, OSError) as error:
+            raise BadUsage(str(error)) from None
+        yield mesos
+
+
+def _prepare(given: str) -> Path:
+    """An empty folder for this run; the leftovers of an earlier run are removed."""
+    if not given:
+        return Path(tempfile.mkdtemp(prefix=f"{PROGRAM}-"))
+    path = Path(given).resolve()
+    if path.exists() and any(path.iterdir()) and not (path / MARKER).exists():
+        raise BadUsage(f"-work-dir={given}: is not empty and was not made by {PROGRAM}")
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    (path / MARKER).touch()
+    return path
+
+
+def _scheduler_command(values: Mapping[str, Any]) -> list[str]:
+    """The scheduler's command line, less its master and what depends on the run's folder."""
+    program = Path(sys.argv[0]).resolve().parent / scheduler_flags.PROGRAM
+    if not program.is_file():
+        raise BadUsage(f"there is no {program}: build it with make, or give -mesos-only")
+    command = [str(program)]
+    for flag in PASSED_ON:
+        value = values[flag.key]
+        if value != flag.default:
+            for single in value if flag.repeatable else (value,):
+                command.append(f"-{flag.name}={single}")
+    return command
+
+
+def _free_port() -> int:
+    """A port that is free now; the scheduler's own choice could not be known here."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _run_scheduler(command: list[str], values: Mapping[str, Any], work_dir: Path) -> int:
+    if not values["zk_framework_persist"]:
+        command.append(f"-zk-framework-persist=file://{work_dir}/record")
+    command.append(f"-log_dir={work_dir}/log")
+    with (work_dir / "scheduler.stderr").open("wb") as stderr:
+        # Started from the main thread, which lives as long as this process: PDEATHSIG fires when
+        # the thread that forked ends.  Its own session keeps Ctrl-C for us, to end things in order.
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+    try:
+        _follow(process, values["admin_port"])
+    finally:
+        process.terminate()
+        try:
+            process.wait(SCHEDULER_STOP)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if process.returncode:
+        lines = (work_dir / "scheduler.stderr").read_text(errors="replace").splitlines()
+        print(lines[-1] if lines else "the scheduler ended", file=sys.stderr)
+    return process.returncode
+
+
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+
+def _die_with_parent() -> None:
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _follow(process: subprocess.Popen[bytes], admin_port: int) -> None:
+    """Print what changes about the cluster, until the scheduler ends or we are interrupted."""
+    url = f"http://127.0.0.1:{admin_port}"
+    began, said, announced = time.monotonic(), "", False
+    while process.poll() is None:
+        stats = _stats(f"{url}/stats")
+        if stats is not None:
+            line = f"{stats['phase']}: {stats['why']}"
+            if line != said:
+                print(f"{time.monotonic() - began:7.1f} s  {line}", flush=True)
+                said = line
+            if stats["phase"] == "healthy" and not announced:
+                _announce(stats, url)
+                announced = True
+        time.sleep(POLL)
+
+
+def _announce(stats: Mapping[str, Any], url: str) -> None:
+    endpoints = ",".join(member["clientURL"] for member in stats["members"])
+    print(f"client endpoints: {endpoints}", flush=True)
+    print(f"dashboard: {url}/  health: {url}/healthz", flush=True)
+    print(f"try: etcdctl --endpoints={endpoints} endpoint health", flush=True)
+
+
+def _stats(url: str) -> dict[str, Any] | None:
+    """The scheduler's /stats; None while it does not answer."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            stats: dict[str, Any] = json.load(answer)
+            return stats
+    except (urllib.error.URLError, OSError, ValueError):
+        return None
