@@ -1,12 +1,13 @@
 """etcd-mesos-local: the embedded Mesos with, unless -mesos-only, a scheduler on top.
 
-A stand for trying things on one machine.  The scheduler is the real daemon, in a process of its own,
-and cannot tell the embedded Mesos from Apache Mesos.  What this starts dies with it.
+A stand for trying things on one machine.  The scheduler is the real daemon, in a process of its
+own, and cannot tell the embedded Mesos from Apache Mesos.  What this starts dies with it.
 """
 
 from __future__ import annotations
 
 import ctypes
+import http.client
 import json
 import os
 import shutil
@@ -16,8 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -132,9 +131,9 @@ def _scheduler_command(values: Mapping[str, Any]) -> list[str]:
     command = [str(program)]
     for flag in PASSED_ON:
         value = values[flag.key]
-        if value != flag.default:
-            for single in value if flag.repeatable else (value,):
-                command.append(f"-{flag.name}={single}")
+        if value == flag.default:
+            continue
+        command += [f"-{flag.name}={one}" for one in (value if flag.repeatable else [value])]
     return command
 
 
@@ -186,7 +185,7 @@ def _follow(process: subprocess.Popen[bytes], admin_port: int) -> None:
     url = f"http://127.0.0.1:{admin_port}"
     began, said, announced = time.monotonic(), "", False
     while process.poll() is None:
-        stats = _stats(f"{url}/stats")
+        stats = _stats(admin_port)
         if stats is not None:
             line = f"{stats['phase']}: {stats['why']}"
             if line != said:
@@ -205,11 +204,14 @@ def _announce(stats: Mapping[str, Any], url: str) -> None:
     print(f"try: etcdctl --endpoints={endpoints} endpoint health", flush=True)
 
 
-def _stats(url: str) -> dict[str, Any] | None:
+def _stats(admin_port: int) -> dict[str, Any] | None:
     """The scheduler's /stats; None while it does not answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", admin_port, timeout=2)
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            stats: dict[str, Any] = json.load(answer)
-            return stats
-    except (urllib.error.URLError, OSError, ValueError):
+        connection.request("GET", "/stats")
+        stats: dict[str, Any] = json.load(connection.getresponse())
+        return stats
+    except (http.client.HTTPException, OSError, ValueError):
         return None
+    finally:
+        connection.close()
