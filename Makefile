@@ -1,32 +1,77 @@
-# `make help` says what there is.  Repeated runs are quick: stamps depend on what they are made of.
+# `make help` says what there is.  Repeated runs are quick: what is up to date stays as it is.
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 
+# For `make run`.
+AGENTS ?= 5
+CLUSTER_NAME ?= demo
+CLUSTER_SIZE ?= 3
+ETCD_VERSION ?= 3.5.30
+WORK_DIR ?= .cache/run
+# More flags, such as RUN_FLAGS="-admin-port=23401 -auto-reseed=false".
+RUN_FLAGS ?=
+
+# For `make test`, such as PYTEST_FLAGS="-k reseed -x".
+PYTEST_FLAGS ?=
+
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
+.SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
+EXECUTABLES := bin/etcd-mesos-scheduler bin/etcd-mesos-executor bin/etcd-mesos-local
+# -L: etcdmesos/cli and etcdmesos/statecharts are links.
+SOURCES := $(shell find -L etcdmesos compat -name '*.egg-info' -prune -o -type f -name '*.py' -print \
+	-o -type f -path 'etcdmesos/*' ! -name '*.pyc' -print)
 VENV := .venv/.installed
-# The machinery below decides what .venv holds; a change in any of it installs again.
+# What decides over the content of .venv; a change in any of it installs again.
 VENV_SOURCES := pyproject.toml requirements.lock packaging/build.lock packaging/install_venv.py \
 	packaging/steps.py compat/http-parser/pyproject.toml
 
+.PHONY: all
+all: $(EXECUTABLES) ## bin/: the executables (the default)
+
+$(EXECUTABLES): bin/%: $(SOURCES) packaging/build_bin.py packaging/executable_start.py $(VENV)
+	@.venv/bin/python packaging/build_bin.py $*
+
+.PHONY: run
+run: all ## Mesos and an etcd cluster here and now; CLUSTER_SIZE= AGENTS= ETCD_VERSION= RUN_FLAGS=
+	@etcd=$$($(PYTHON) packaging/fetch_etcd.py $(ETCD_VERSION)) && exec bin/etcd-mesos-local \
+		-agents=$(AGENTS) -cluster-size=$(CLUSTER_SIZE) -cluster-name=$(CLUSTER_NAME) \
+		-work-dir=$(WORK_DIR) -etcd-bin=$$etcd/etcd $(RUN_FLAGS)
+
+.PHONY: test
+test: all etcd ## all tests; PYTEST_FLAGS= for some of them
+	@.venv/bin/pytest $(PYTEST_FLAGS)
+
+.PHONY: check
+check: $(VENV) ## style, types, layers, and charts that are up to date
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/python -m etcdmesos.cli.statecharts --check
+
+.PHONY: statecharts
+statecharts: $(VENV) ## draw the charts' pictures and tables again
+	@.venv/bin/python -m etcdmesos.cli.statecharts
+
 .PHONY: venv
-venv: $(VENV) ## everything locked into .venv, the project editable
+venv: $(VENV) ## .venv: everything locked, and the project itself, editable
 
 $(VENV): $(VENV_SOURCES)
 	@$(PYTHON) packaging/install_venv.py
 	@touch $@
 
 .PHONY: etcd
-etcd: $(VENV) ## etcd 3.4.23 and 3.5.30 into .cache/etcd
-	@$(PYTHON) packaging/fetch_etcd.py 3.4.23 3.5.30
+etcd: $(VENV) ## .cache/etcd: etcd 3.4.23 and 3.5.30, for tests and `make run`
+	@$(PYTHON) packaging/fetch_etcd.py 3.4.23 3.5.30 >/dev/null
 
-# uv, because it resolves for all Pythons at once: one lock for 3.11 to 3.13.
+# uv, because it works out one lock for all supported Pythons at once.
 UV := .cache/uv-$(UV_VERSION)/bin/uv
-$(UV):
-	@$(PYTHON) -m venv $(@D)/..
+$(UV): | $(VENV)
+	@.venv/bin/python -m venv .cache/uv-$(UV_VERSION)
 	@$(@D)/pip install -qq --disable-pip-version-check uv==$(UV_VERSION)
 
 # http-parser is ours, from compat/, and the lock holds only what the registry has.
@@ -37,3 +82,17 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 lock: $(UV) ## work out requirements.lock again; LOCK_FLAGS=--upgrade takes newer releases
 	@$(COMPILE) pyproject.toml --group dev --extra simulation --output-file requirements.lock
 	@printf 'setuptools>=77\n' | $(COMPILE) - --output-file packaging/build.lock
+
+.PHONY: clean
+clean: ## remove what was built; .venv and the downloads in .cache stay
+	rm -rf bin build dist *.egg-info compat/http-parser/*.egg-info compat/http-parser/build
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache/run
+	find . -name __pycache__ -not -path './.venv/*' -not -path './.cache/*' -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: clean ## remove .venv and the downloads too
+	rm -rf .venv .cache
+
+.PHONY: help
+help: ## this
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
