@@ -82,13 +82,19 @@ def run(arguments: list[str]) -> int:
             print(f"control of the embedded Mesos: {mesos.control}", flush=True)
             print(f"everything of this run: {work_dir}", flush=True)
             if scheduler is None:
-                signal.pause()
+                return _wait()
             return _run_scheduler([*scheduler, f"-master={mesos.master}"], values, work_dir)
     except KeyboardInterrupt:
         return 0
     finally:
         if not values["work_dir"]:
             shutil.rmtree(work_dir, ignore_errors=True)
+
+
+def _wait() -> int:
+    """Until interrupted, which is how this ends."""
+    while True:
+        signal.pause()
 
 
 def _interrupt(*_: object) -> None:

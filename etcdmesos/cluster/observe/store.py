@@ -33,8 +33,9 @@ def take_record(draft: Draft) -> Draft:
         return draft.asking(
             c.Exit(status=1, reason="another scheduler has taken over this cluster")
         )
-    if not ours:
-        record = evolve(record, epoch=record.epoch + 1, sequence=0)
+    if record.epoch != ours:
+        # Also when our first save never arrived: an epoch once claimed is not claimed again.
+        record = evolve(record, epoch=max(ours, record.epoch + 1), sequence=0)
     return draft.having(record=record, store=StoreLink(loaded=True), attempt_since=draft.now)
 
 
@@ -48,5 +49,11 @@ def note_record_unavailable(draft: Draft) -> Draft:
 
 
 def note_save_failed(draft: Draft) -> Draft:
-    """What is stored is not known: read it again before anything else."""
-    return draft.having(store=StoreLink(reason=event_of(draft, e.SaveFailed).reason))
+    """What is stored is not known: read it again before anything else; or it is not ours any
+    more."""
+    event = event_of(draft, e.SaveFailed)
+    if event.conflict:
+        return draft.asking(
+            c.Exit(status=1, reason="another scheduler has written this cluster's record")
+        )
+    return draft.having(store=StoreLink(reason=event.reason))
