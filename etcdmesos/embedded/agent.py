@@ -102,7 +102,7 @@ class Agent:
         for letter in waiting:
             self._receive(letter)
 
-    def _while_recovering(self, path: str, request: Request) -> Response | None:
+    def _while_recovering(self, path: str, _request: Request) -> Response | None:
         if self.context.recovering and path not in ("/health", "/api/v1/executor"):
             return answer(503, RECOVERING)
         return None
@@ -115,10 +115,10 @@ class Agent:
         if handler is not None:
             handler(letter.body)
 
-    def _pinged(self, body: Json) -> None:
+    def _pinged(self, _body: Json) -> None:
         self._link.to_master("PongSlave", {"agent_id": self.context.agent_id})
 
-    def _broken(self, link: Link) -> None:
+    def _broken(self, _link: Link) -> None:
         self.context.registered = False
         self.context.updates.pause()
         self.register()

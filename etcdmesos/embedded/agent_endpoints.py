@@ -16,7 +16,7 @@ from etcdmesos.embedded.executors import Executor
 from etcdmesos.embedded.files_endpoint import Files, FilesError
 from etcdmesos.embedded.membership import CAPABILITIES
 from etcdmesos.embedded.server import Endpoints, answer, answer_json, only_post
-from etcdmesos.embedded.versions import VERSION, agent_flags
+from etcdmesos.embedded.versions import VERSION, VERSION_INFO, agent_flags
 
 Json = dict[str, Any]
 
@@ -45,7 +45,7 @@ class AgentEndpoints:
     def _all_executors(self) -> list[Executor]:
         return [*self._context.completed, *self._context.executors.values()]
 
-    async def _health(self, request: Request) -> Response:
+    async def _health(self, _request: Request) -> Response:
         return answer(200)
 
     async def _version(self, request: Request) -> Response:
@@ -192,7 +192,7 @@ class AgentEndpoints:
         if kind == "GET_HEALTH":
             return {"healthy": True}
         if kind == "GET_VERSION":
-            return {"version_info": VERSION}
+            return {"version_info": VERSION_INFO}
         if kind == "GET_AGENT":
             return {"agent_info": context.agent_info()}
         if kind == "GET_FLAGS":

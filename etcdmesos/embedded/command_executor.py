@@ -8,6 +8,7 @@ speaks the calls and events of the executor API, only without HTTP.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -95,10 +96,8 @@ class CommandExecutor:
     async def _terminate(self, grace_seconds: float) -> None:
         found = await asyncio.to_thread(process_tree.members, {self.container.pid})
         for pid in found:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
         await asyncio.wait([self.container.exited], timeout=grace_seconds)
         await self._containers.destroy(self.container)
 

@@ -8,6 +8,7 @@ Nothing of Mesos' protocol is here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -106,10 +107,9 @@ class Containers:
         status = -code if code < 0 else code << 8
         # What is left of the container goes with its first process, as with Mesos.
         process_tree.kill({process.pid})
-        try:
+        # A closed loop means that nobody waits any more.
+        with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(self._ended, container, status)
-        except RuntimeError:
-            pass  # the loop is closed: nobody waits any more
 
     def _ended(self, container: Container, status: int) -> None:
         self._tell(f"-{container.pid}")

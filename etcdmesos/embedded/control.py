@@ -169,11 +169,11 @@ class Control:
         )
         return {"id": master_id}
 
-    async def _pause_master(self, body: Json) -> Json:
+    async def _pause_master(self, _body: Json) -> Json:
         self._mesos.leader.freeze()
         return {"state": "paused"}
 
-    async def _resume_master(self, body: Json) -> Json:
+    async def _resume_master(self, _body: Json) -> Json:
         self._mesos.leader.thaw()
         return {"state": "up"}
 
@@ -196,7 +196,7 @@ class Control:
         self._mesos.disturbances.add(kind, direction, agent, count, delay)
         return {"messages": self._mesos.disturbances.pending()}
 
-    async def _clear(self, body: Json) -> Json:
+    async def _clear(self, _body: Json) -> Json:
         return {"cleared": self._mesos.disturbances.clear()}
 
     async def _rescind(self, body: Json) -> Json:

@@ -1,4 +1,4 @@
-"""How an executor comes to life on an agent and how it ends: launch, deliver, kill, shut down, exit.
+"""How an executor comes to life on an agent and how it ends.
 
 Effects on processes and events go through the context. What its updates mean is in
 task_reports.py; HTTP is in executor_api.py.
@@ -7,7 +7,6 @@ task_reports.py; HTTP is in executor_api.py.
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from typing import Any
 
@@ -290,7 +289,7 @@ class ExecutorLifecycle:
             }
             context.send("ExitedExecutor", body)
         if not executor.silent:
-            self._reports.ended(executor, time.time())
+            self._reports.ended(executor)
         self.settle(executor)
 
     def settle(self, executor: Executor) -> None:

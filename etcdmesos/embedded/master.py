@@ -56,19 +56,19 @@ class Master:
         # The executor API is the agent's; here that path falls to the operator API.
         endpoints.add("/api/v1/executor", operator.handle)
         cluster = context.cluster
-        self._show("/state", lambda query: state_endpoint.state(context, self.flags()))
-        self._show("/state-summary", lambda query: state_endpoint.summary(context))
-        self._show("/slaves", lambda query: state_endpoint.slaves(cluster))
-        self._show("/frameworks", lambda query: state_endpoint.frameworks(cluster))
+        self._show("/state", lambda _query: state_endpoint.state(context, self.flags()))
+        self._show("/state-summary", lambda _query: state_endpoint.summary(context))
+        self._show("/slaves", lambda _query: state_endpoint.slaves(cluster))
+        self._show("/frameworks", lambda _query: state_endpoint.frameworks(cluster))
         self._show("/tasks", lambda query: state_endpoint.tasks(cluster, query))
-        self._show("/roles", lambda query: {"roles": self._roles()})
-        self._show("/flags", lambda query: {"flags": self.flags()})
-        self._show("/version", lambda query: dict(sorted(VERSION.items())))
-        self._show("/metrics/snapshot", lambda query: self.metrics())
-        self._show("/quota", lambda query: {})
-        self._show("/weights", lambda query: [])
-        self._show("/maintenance/status", lambda query: {})
-        self._show("/maintenance/schedule", lambda query: {})
+        self._show("/roles", lambda _query: {"roles": self._roles()})
+        self._show("/flags", lambda _query: {"flags": self.flags()})
+        self._show("/version", lambda _query: dict(sorted(VERSION.items())))
+        self._show("/metrics/snapshot", lambda _query: self.metrics())
+        self._show("/quota", lambda _query: {})
+        self._show("/weights", lambda _query: [])
+        self._show("/maintenance/status", lambda _query: {})
+        self._show("/maintenance/schedule", lambda _query: {})
         endpoints.add("/health", self._health)
         endpoints.add("/redirect", self._redirect)
         endpoints.add("/teardown", self._teardown)
@@ -191,10 +191,10 @@ class Master:
             )
         return shown
 
-    async def _health(self, request: Request) -> Response:
+    async def _health(self, _request: Request) -> Response:
         return answer(200)
 
-    async def _redirect(self, request: Request) -> Response:
+    async def _redirect(self, _request: Request) -> Response:
         return answer(307, "", {"location": f"//{HOST}:{self.context.port}"})
 
     async def _teardown(self, request: Request) -> Response:

@@ -14,19 +14,16 @@ from typing import Any
 
 from etcdmesos.embedded.agent import Agent
 from etcdmesos.embedded.agent_context import AgentSettings
+from etcdmesos.embedded.cluster import Departed
 from etcdmesos.embedded.command_executor import CommandExecutor
 from etcdmesos.embedded.containers import Containers
 from etcdmesos.embedded.control import Control
 from etcdmesos.embedded.link import Disturbances, Letter, Link
 from etcdmesos.embedded.master import Master
-from etcdmesos.embedded.master_context import HOST, MasterSettings
-from etcdmesos.embedded.resources import Resources
+from etcdmesos.embedded.master_context import HOST
+from etcdmesos.embedded.options import Options
 
 Json = dict[str, Any]
-
-AGENTS_MAX = 200
-_PORTS_FIRST = 31000
-_PORTS_PER_AGENT = 100
 
 
 @dataclass
@@ -54,86 +51,21 @@ class Place:
 class EmbeddedMesos:
     """A master and agents in this process; see the package docstring for what it is not.
 
-    Ports: 0 asks for a free one. `control_port` None is `master_port` + 1 (0 if that is 0).
-    Times are in seconds. Raises ValueError for a bad argument; `start` raises OSError,
-    naming the address, when it can't listen.
+    The options are the fields of `Options`. Raises ValueError for a bad one; `start`
+    raises OSError, naming the address, when it can't listen.
     """
 
-    def __init__(
-        self,
-        work_dir: str | Path,
-        *,
-        master_port: int = 5050,
-        control_port: int | None = None,
-        agents: int = 5,
-        agent_port: int = 5051,
-        cpus: float = 4,
-        mem: float = 4096,
-        disk: float = 8192,
-        attributes: dict[str, str] | None = None,
-        heartbeat_interval: float = 15.0,
-        allocation_interval: float = 1.0,
-        ping_timeout: float = 15.0,
-        ping_timeouts_max: int = 5,
-        reregister_timeout: float = 600.0,
-        executor_registration_timeout: float = 60.0,
-        executor_reregistration_timeout: float = 2.0,
-        executor_shutdown_grace_period: float = 5.0,
-        recovery_timeout: float = 900.0,
-        update_retry: float = 10.0,
-        registration_backoff: float = 0.5,
-        seed: int | None = None,
-    ) -> None:
-        _check(master_port, control_port, agents, agent_port)
-        amounts = {"cpus": cpus, "mem": mem, "disk": disk}
-        times = {
-            "heartbeat_interval": heartbeat_interval,
-            "allocation_interval": allocation_interval,
-            "ping_timeout": ping_timeout,
-            "executor_registration_timeout": executor_registration_timeout,
-            "executor_reregistration_timeout": executor_reregistration_timeout,
-            "executor_shutdown_grace_period": executor_shutdown_grace_period,
-            "recovery_timeout": recovery_timeout,
-            "update_retry": update_retry,
-            "registration_backoff": registration_backoff,
-        }
-        for name, value in {**amounts, **times, "ping_timeouts_max": ping_timeouts_max}.items():
-            if not value > 0:
-                raise ValueError(f"{name} must be more than 0, not {value}")
+    def __init__(self, work_dir: str | Path, **options: Any) -> None:
+        self.options = Options(**options)
         self.work_dir = Path(work_dir).resolve()
         self.disturbances = Disturbances()
         self.containers = Containers(self.work_dir)
         self.places: dict[str, Place] = {}
-        self._master_settings = MasterSettings(
-            port=master_port,
-            heartbeat_interval=heartbeat_interval,
-            allocation_interval=allocation_interval,
-            ping_timeout=ping_timeout,
-            ping_timeouts_max=ping_timeouts_max,
-            reregister_timeout=reregister_timeout,
-            seed=seed,
-        )
-        self.leader = self._new_master()
-        if control_port is None:
-            control_port = master_port + 1 if master_port else 0
-        self._control = Control(self, control_port)
-        for number in range(1, agents + 1):
-            self._add_place(
-                AgentSettings(
-                    name=f"agent{number}",
-                    host=f"127.0.0.{10 + number}",
-                    work_dir=self.work_dir / f"agent{number}",
-                    total=_total(number, amounts),
-                    attributes=_attributes(number, attributes),
-                    port=agent_port,
-                    registration_timeout=executor_registration_timeout,
-                    reregistration_timeout=executor_reregistration_timeout,
-                    shutdown_grace_period=executor_shutdown_grace_period,
-                    recovery_timeout=recovery_timeout,
-                    update_retry=update_retry,
-                    registration_backoff=registration_backoff,
-                )
-            )
+        self._master_settings = self.options.master_settings()
+        self.leader = self._new_master(None)
+        self._control = Control(self, self.options.effective_control_port())
+        for number in range(1, self.options.agents + 1):
+            self._add_place(self.options.agent_settings(number, self.work_dir))
 
     def _add_place(self, settings: AgentSettings) -> None:
         link = Link(settings.name, self.disturbances)
@@ -144,8 +76,7 @@ class EmbeddedMesos:
         # Looked up at delivery, so that a letter reaches whoever leads then.
         self.leader.receive(link, letter)
 
-    def _new_master(self) -> Master:
-        registry = self.leader.context.cluster.registry() if hasattr(self, "leader") else None
+    def _new_master(self, registry: dict[str, Departed] | None) -> Master:
         settings = self._master_settings
         return Master(settings, self.disturbances, str(self.work_dir / "master"), registry)
 
@@ -269,7 +200,7 @@ class EmbeddedMesos:
         back `agents_after` seconds after that.
         """
         await self.leader.kill()
-        self.leader = self._new_master()
+        self.leader = self._new_master(self.leader.context.cluster.registry())
         for place in self.places.values():
             place.link.connection += 1
             if place.agent is not None:
@@ -285,27 +216,3 @@ class EmbeddedMesos:
             if place.agent is not None:
                 place.agent.register(recovery + agents_after)
         return leader.context.cluster.master_id
-
-
-def _check(master_port: int, control_port: int | None, agents: int, agent_port: int) -> None:
-    ports = {"master_port": master_port, "control_port": control_port, "agent_port": agent_port}
-    for name, port in ports.items():
-        if port is not None and not 0 <= port <= 65535:
-            raise ValueError(f"{name} must be between 0 and 65535, not {port}")
-    if not 0 <= agents <= AGENTS_MAX:
-        raise ValueError(f"agents must be between 0 and {AGENTS_MAX}, not {agents}")
-    if control_port and control_port == master_port:
-        raise ValueError(f"control_port and master_port are both {master_port}")
-
-
-def _total(number: int, amounts: dict[str, float]) -> Resources:
-    first = _PORTS_FIRST + (number - 1) * _PORTS_PER_AGENT
-    ports = (first, first + _PORTS_PER_AGENT - 1)
-    scalars = {name: round(amount * 1000) for name, amount in amounts.items()}
-    return Resources(scalars, {"ports": (ports,)})
-
-
-def _attributes(number: int, given: dict[str, str] | None) -> dict[str, str]:
-    if given is None:
-        return {"rack": f"r{number % 2}", "node": f"n{number}"}
-    return {name: value.replace("%n", str(number)) for name, value in given.items()}

@@ -14,7 +14,7 @@ from etcdmesos.embedded.master_context import MasterContext
 from etcdmesos.embedded.membership import agent_for_operator
 from etcdmesos.embedded.server import EventStream, answer, only_post, to_json
 from etcdmesos.embedded.subscriptions import Subscriptions, framework_for_operator
-from etcdmesos.embedded.versions import VERSION
+from etcdmesos.embedded.versions import VERSION_INFO
 
 Json = dict[str, Any]
 
@@ -35,7 +35,7 @@ class OperatorApi:
         self._metrics = metrics
         self._answers: dict[str, Callable[[], Json | None]] = {
             "GET_HEALTH": lambda: {"healthy": True},
-            "GET_VERSION": lambda: {"version_info": VERSION},
+            "GET_VERSION": lambda: {"version_info": VERSION_INFO},
             "GET_MASTER": self._master,
             "GET_FLAGS": lambda: {"flags": _pairs(self._flags())},
             "GET_METRICS": lambda: {"metrics": _pairs(self._metrics())},
@@ -45,7 +45,7 @@ class OperatorApi:
             "GET_AGENTS": self._agents,
             "GET_FRAMEWORKS": self._frameworks,
             "GET_EXECUTORS": self._executors,
-            "GET_OPERATIONS": lambda: {},
+            "GET_OPERATIONS": dict,
             "GET_ROLES": self._roles,
             "GET_WEIGHTS": lambda: None,
             "GET_QUOTA": lambda: {"status": {}},

@@ -5,6 +5,7 @@ or a process group with any of that: what the posix launcher of Mesos kills. Onl
 the standard library, and no package import: the watchdog runs with nothing else.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -80,10 +81,8 @@ def kill(leaders: set[int], marks: tuple[str, ...] = ()) -> None:
         if not found:
             return
         for pid in found:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         time.sleep(0.001)
 
 

@@ -176,7 +176,7 @@ def describe(resources: Resources, role: str) -> str:
 
 
 def summary(resources: Resources) -> Json:
-    """The short object of /state: `{"disk":0.0,"mem":0.0,"gpus":0.0,"cpus":0.0,"ports":"[1-2]"}`."""
+    """The short object of /state: `{"disk":0.0,"mem":0.0,"gpus":0.0,"cpus":0.0}` and more."""
     result: Json = {name: resources.scalar(name) for name in ("disk", "mem", "gpus", "cpus")}
     for name in resources.names():
         if name in resources.ranges:

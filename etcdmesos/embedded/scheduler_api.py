@@ -101,7 +101,7 @@ class SchedulerApi:
         launching = Launching(context)
         desk = context.desk
         self._take: dict[str, Take] = {
-            "TEARDOWN": lambda framework, body: subscriptions.remove(framework),
+            "TEARDOWN": lambda framework, _body: subscriptions.remove(framework),
             "ACCEPT": launching.accept,
             "DECLINE": launching.decline,
             "REVIVE": lambda framework, body: desk.revive(framework, body.get("roles", [])),

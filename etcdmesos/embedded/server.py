@@ -95,7 +95,7 @@ class EventStream(Response):
         self._finished = True
         self._wake.set()
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Message, receive: Receive, send: Send) -> None:
         """Speak ASGI until finished or until the other side is gone."""
         head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(head)
@@ -130,7 +130,7 @@ class Endpoints:
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.handlers: dict[str, Handler] = {}
-        self.before: Callable[[str, Request], Response | None] = lambda path, request: None
+        self.before: Callable[[str, Request], Response | None] = lambda _path, _request: None
         self.gate = asyncio.Event()
         self.gate.set()
 

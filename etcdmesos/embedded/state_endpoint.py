@@ -1,4 +1,4 @@
-"""The master's JSON for people and for /state readers: state, slaves, frameworks, tasks, summary."""
+"""The master's JSON for readers: /state, /slaves, /frameworks, /tasks, /state-summary."""
 
 from __future__ import annotations
 

@@ -52,9 +52,9 @@ class TaskCalls:
         task_id = calls.identifier(body["task_id"])
         key = (framework.framework_id, task_id)
         task = agent.tasks.get(key)
-        if task is not None and task.update_uuid == body["uuid"]:
-            if task.update_state is not None and statuses.terminal(task.update_state):
-                framework.complete(agent.tasks.pop(key))
+        newest = task is not None and task.update_uuid == body["uuid"]
+        if task is not None and newest and statuses.terminal(task.update_state or ""):
+            framework.complete(agent.tasks.pop(key))
         agent.link.to_agent(
             "StatusUpdateAcknowledgement",
             {"framework_id": framework.framework_id, "task_id": task_id, "uuid": body["uuid"]},

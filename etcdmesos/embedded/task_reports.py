@@ -81,7 +81,7 @@ class TaskReports:
         )
         self._context.updates.add(executor.framework_id, status)
 
-    def ended(self, executor: Executor, now: float) -> None:
+    def ended(self, executor: Executor) -> None:
         """The executor ended: say so of each of its tasks that is not over."""
         ending = executor.ending
         state = statuses.legible(ending.state, partition_aware=_partition_aware(executor))

@@ -177,7 +177,8 @@ def offers_error(offer_ids: list[str], offers: dict[str, str]) -> str | None:
         if agent is not None and offers[offer_id] != agent:
             return (
                 "Aggregated offers must belong to one single agent. "
-                f"Offer {offer_id} uses agent {offers[offer_id]} and offer {first} uses agent {agent}"
+                f"Offer {offer_id} uses agent {offers[offer_id]} and "
+                f"offer {first} uses agent {agent}"
             )
         agent, first = offers[offer_id], offer_id
     return None

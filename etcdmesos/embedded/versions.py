@@ -17,6 +17,9 @@ VERSION: Json = {
     "build_user": "root",
 }
 
+# The operator API puts the same fields in another order.
+VERSION_INFO: Json = {name: VERSION[name] for name in ("version", *sorted(VERSION)[:3], "git_sha")}
+
 _COMMON = {
     "authenticate_http_readonly": "false",
     "authenticate_http_readwrite": "false",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import sys
@@ -114,10 +115,12 @@ class Scheduler:
         self._socket = self._connection.sock
         answer = self._connection.getresponse()
         assert answer.status == 200, (answer.status, answer.read())
+        self._answer = answer
         self.stream_id = answer.headers["Mesos-Stream-Id"]
+        known = len(self.events)
         self._thread = threading.Thread(target=self._read, args=(answer,), daemon=True)
         self._thread.start()
-        event = self.wait(lambda one: one["type"] in ("SUBSCRIBED", "ERROR"), since=-1)
+        event = self.wait(lambda one: one["type"] in ("SUBSCRIBED", "ERROR"), since=known)
         if event["type"] == "SUBSCRIBED":
             self.framework_id = event["subscribed"]["framework_id"]["value"]
 
@@ -144,12 +147,12 @@ class Scheduler:
 
     def disconnect(self) -> None:
         """Close the stream without a word."""
-        try:
+        with contextlib.suppress(OSError):
             self._socket.shutdown(2)
-        except OSError:
-            pass
         self._thread.join()
+        self._answer.close()
         self._socket.close()
+        self._connection.close()
 
     def call(self, kind: str, **body: Any) -> tuple[int, bytes]:
         """A call on this subscription: status and text."""
@@ -181,8 +184,8 @@ class Scheduler:
     def wait(
         self, matches: Callable[[Json], bool], since: int = 0, seconds: float = WAIT_SECONDS
     ) -> Json:
-        """The first event from index `since` on that matches (-1: from now on)."""
-        position = len(self.events) if since < 0 else since
+        """The first event from index `since` on that matches."""
+        position = since
         deadline = time.monotonic() + seconds
         with self._changed:
             while True:
@@ -193,7 +196,7 @@ class Scheduler:
                         return event
                 left = deadline - time.monotonic()
                 if left <= 0 or (self.ended and position >= len(self.events)):
-                    kinds = [one["type"] for one in self.events[max(0, since) :]]
+                    kinds = [one["type"] for one in self.events[since:]]
                     raise AssertionError(f"no such event; there were {kinds}, {self.ended}")
                 self._changed.wait(left)
 

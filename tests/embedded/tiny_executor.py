@@ -117,7 +117,7 @@ def listen():
     tasks = list(TASKS.values())
     updates = [{"status": status} for status in UNACKNOWLEDGED.values()]
     body = {"unacknowledged_tasks": tasks, "unacknowledged_updates": updates}
-    connection, answer = post({"type": "SUBSCRIBE", "subscribe": body})
+    _connection, answer = post({"type": "SUBSCRIBE", "subscribe": body})
     log({"subscribe": answer.status})
     while answer.status == 200:
         digits = b""
