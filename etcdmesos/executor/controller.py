@@ -1,0 +1,94 @@
+"""The one door into the executor's core: `Controller.step(model, event, now)`.
+
+An event is taken into the model by the chart's row for it; then the chart reviews whether the phase
+still fits what is known; then the phase's plan is worked out from the whole model.  Nothing else
+changes a model.
+"""
+
+from __future__ import annotations
+
+import re
+
+from etcdmesos.chart import Chart, Definition, read
+from etcdmesos.errors import BrokenPromise
+from etcdmesos.executor.actions import ACTIONS
+from etcdmesos.executor.commands import StartEtcd
+from etcdmesos.executor.guards import GUARDS
+from etcdmesos.executor.model import Draft, ExecutorRecord, Link, Model, Process
+from etcdmesos.executor.settings import Settings
+from etcdmesos.step import Event, Step
+
+CHART = "executor"
+REVIEWED = "reviewed"
+PLANNED = "planned"
+
+MOST_REVIEWS = 4
+"""Phase changes one event may cause; more would be a loop in the chart."""
+
+
+def event_name(kind: type[Event]) -> str:
+    """The chart's name of an event class: EtcdExited is etcd_exited."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+
+
+class Controller:
+    """The executor's chart and the step function on it.  Holds no state of the executor."""
+
+    def __init__(self, definition: Definition | None = None) -> None:
+        """Raises BadChart when the chart (the shipped one by default) must not run."""
+        self.chart: Chart[Draft] = Chart(definition or read(CHART), GUARDS, ACTIONS)
+
+    def start(self, settings: Settings, now: float, record: ExecutorRecord | None = None) -> Model:
+        """The model of an executor that knows nothing but what it kept on disk."""
+        return Model(
+            settings=settings,
+            phase=self.chart.definition.initial,
+            record=record or ExecutorRecord(),
+            link=Link(down_since=now),
+        )
+
+    def step(self, model: Model, event: Event, now: float) -> Step[Model, ExecutorRecord]:
+        """What `event`, coming at `now` (seconds, never going back), leads to.
+
+        Raises IllegalEvent when the chart calls the event impossible in this phase, BrokenPromise
+        when the outcome would break an invariant; `model` still stands then.
+        """
+        draft = Draft(model=model, event=event, now=now).having(remark="")
+        fired = self.chart.fire(model.phase, event_name(type(event)), draft)
+        draft = self._review(fired.draft.having(phase=fired.phase))
+        draft = self.chart.fire(draft.model.phase, PLANNED, draft).draft
+        record = draft.model.record
+        step = Step(
+            model=draft.model,
+            save=record if record != model.record else None,
+            commands=draft.commands,
+            wake_at=draft.wake_at,
+        )
+        check(model, step)
+        return step
+
+    def _review(self, draft: Draft) -> Draft:
+        for _ in range(MOST_REVIEWS):
+            phase = draft.model.phase
+            fired = self.chart.fire(phase, REVIEWED, draft)
+            if fired.phase == phase:
+                return fired.draft
+            draft = fired.draft.having(phase=fired.phase)
+        raise BrokenPromise(f"the phase does not settle: {draft.model.phase} still changes")
+
+
+def check(before: Model, step: Step[Model, ExecutorRecord]) -> None:
+    """Raises BrokenPromise when `step` must not be let out.
+
+    A second line of defence, written from the chart's promises and not from the plans.
+    """
+    model = step.model
+    starts = [command for command in step.commands if isinstance(command, StartEtcd)]
+    if starts and (before.etcd.process is not Process.NONE or len(starts) > 1):
+        raise BrokenPromise("a second etcd would be started beside the first")
+    if starts and (before.restart.removed or model.ending is not None):
+        raise BrokenPromise("an etcd that was removed or is to end would be started again")
+    if any(update.last for update in model.updates) and model.etcd.process is not Process.NONE:
+        raise BrokenPromise("the end would be reported before etcd was reaped")
+    if model.record.epoch < before.record.epoch:
+        raise BrokenPromise("the epoch would go back")
