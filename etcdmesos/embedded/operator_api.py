@@ -132,12 +132,10 @@ class OperatorApi:
 
     def _agents(self) -> Json:
         cluster = self._context.cluster
-        shown: Json = {
-            "agents": [agent_for_operator(one)["agent"] for one in cluster.agents.values()]
+        return {
+            "agents": [agent_for_operator(one)["agent"] for one in cluster.agents.values()],
+            "recovered_agents": [one.info for one in cluster.recovered.values()],
         }
-        if cluster.recovered:
-            shown["recovered_agents"] = [one.info for one in cluster.recovered.values()]
-        return shown
 
     def _frameworks(self) -> Json:
         cluster = self._context.cluster

@@ -102,6 +102,8 @@ class Scheduler:
 
     def subscribe(self) -> None:
         """Subscribe, again with the same id if there is one."""
+        if self.stream_id:
+            self.disconnect()
         self.ended = ""
         subscribe: Json = {"framework_info": self.info}
         call: Json = {"type": "SUBSCRIBE", "subscribe": subscribe}
