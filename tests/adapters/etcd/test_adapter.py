@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from etcdmesos.adapters.etcd import EtcdAdapter
+from etcdmesos.adapters.etcd import NO_LEASE, EtcdAdapter
 from etcdmesos.cluster.commands import Decline, ProbeMember, ProbeProgress
 from etcdmesos.cluster.events import CommandFailed, Event, MemberProbed, ProgressMade
 from tests.adapters.etcd.peers import answering, peer, post
@@ -99,6 +99,15 @@ def test_a_hundred_progress_probes_leave_the_revision_alone(
     assert after.commit_index - before.commit_index >= 100
     leases = post(member.client_url, "/v3/lease/leases", {})
     assert "leases" not in leases
+
+
+def test_the_lease_that_is_revoked_cannot_exist(one: EtcdCluster) -> None:
+    """Asked to grant a lease of that id, etcd grants another one."""
+    [member] = one.members
+    granted = post(member.client_url, "/v3/lease/grant", {"ID": str(NO_LEASE), "TTL": "60"})
+    assert int(granted["ID"]) not in (NO_LEASE, 0)
+    leases = post(member.client_url, "/v3/lease/leases", {})
+    assert [lease["ID"] for lease in leases["leases"]] == [granted["ID"]]
 
 
 def test_progress_passes_under_alarms_and_they_are_reported(
@@ -266,7 +275,11 @@ def test_close_ends_everything_submitted_in_events_and_every_thread() -> None:
         probes.adapter.submit(ProbeMember(member="late", client_url=url))
         assert reason(probes.events.get_nowait()) == "the adapter is closed"
     assert reasons.count("the adapter is closed") == 6
-    assert not [t for t in threading.enumerate() if t.name.startswith("etcd-probe")]
+    until(
+        lambda: not [t for t in threading.enumerate() if t.name.startswith("etcd-probe")],
+        seconds=2.0,
+        what="every thread has ended",
+    )
 
 
 def test_no_channel_stays_open(one: EtcdCluster, probes: Probes) -> None:

@@ -182,6 +182,18 @@ def test_answers_that_are_none(answer: bytes, outcome: Outcome, reason: str) -> 
     assert failed.certain is (outcome is Outcome.REFUSED)
 
 
+def test_ids_keep_their_leading_zeros_and_what_is_zero_is_left_out() -> None:
+    """An id is always 16 hex digits; the gateway omits zero, false and empty fields."""
+    header = b'{"cluster_id":"1","member_id":"18446744073709551615"}'
+    body = b'{"header":%b,"version":"3.5.30","errors":["x","memberID:1 alarm:NOSPACE "]}' % header
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with peer(answering(answer)) as url:
+        health = Gateway(url).status()
+    assert (health.cluster_id, health.member_id) == ("0" * 15 + "1", "f" * 16)
+    assert (health.leader, health.learner, health.commit_index) == ("", False, 0)
+    assert (health.alarms, health.errors) == (("NOSPACE",), ("x",))
+
+
 def test_a_peer_that_dribbles_does_not_stretch_the_call() -> None:
     """The time-out bounds the call as a whole, not each byte."""
 
