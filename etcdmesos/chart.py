@@ -19,9 +19,9 @@ from importlib import resources
 from typing import Any, Generic, TypeVar
 
 import transitions
-import yaml
 from attrs import frozen
 
+from etcdmesos.chart_yaml import load
 from etcdmesos.errors import BadChart, IllegalEvent
 
 logging.getLogger("transitions").setLevel(logging.WARNING)  # it logs every callback at INFO
@@ -96,13 +96,9 @@ def read(name: str) -> Definition:
 
 def parse(text: str, origin: str) -> Definition:
     """The definition written in `text`; `origin` names it in errors.  Raises BadChart."""
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BadChart(f"{origin}: not YAML: {' '.join(str(error).split())}") from error
     reader = _Reader(origin)
     top = reader.keys(
-        data,
+        load(text, origin),
         "the chart",
         required={"name", "about", "initial", "phases", "events", "rows"},
         optional={"promises", "final", "reviews", "ignored", "impossible"},
@@ -112,15 +108,17 @@ def parse(text: str, origin: str) -> Definition:
         name=str(top["name"]),
         about=str(top["about"]).strip(),
         initial=str(top["initial"]),
-        promises=tuple(str(p) for p in top.get("promises") or ()),
+        promises=reader.names(top.get("promises"), "promises"),
         phases=phases,
-        final=frozenset(top.get("final") or ()),
+        final=frozenset(reader.names(top.get("final"), "final")),
         events={
             **reader.texts(top["events"], "events"),
             **reader.texts(top.get("reviews") or {}, "reviews"),
         },
         reviews=frozenset(top.get("reviews") or ()),
-        rows=tuple(reader.row(r, n, phases) for n, r in enumerate(top["rows"] or (), 1)),
+        rows=tuple(
+            reader.row(r, n, phases) for n, r in enumerate(reader.entries(top["rows"], "rows"), 1)
+        ),
         ignored=reader.verdicts(top.get("ignored"), "ignored", phases),
         impossible=reader.verdicts(top.get("impossible"), "impossible", phases),
     )
@@ -179,14 +177,14 @@ class Chart(Generic[D]):
         if (phase, event) in self._impossible:
             why = self._impossible[phase, event]
             raise IllegalEvent(f"{event} cannot happen while {phase}: {why}")
+        if phase not in self.definition.phases or event not in self._machine.events:
+            raise IllegalEvent(f"the chart knows no {event} while {phase}")
         cursor = self._cursor
         if cursor.busy:
             raise IllegalEvent(f"{event} fired from within another event's action")
         cursor.enter(phase, draft)
         try:
             self._machine.events[event].trigger(cursor)
-        except (KeyError, transitions.MachineError) as error:
-            raise IllegalEvent(f"no chart row for {event} while {phase}") from error
         finally:
             cursor.busy = False
         return Fired(phase=cursor.phase, draft=cursor.draft, row=cursor.row)
@@ -241,6 +239,11 @@ class _Reader:
             raise BadChart(f"{self.origin}: {place} has unknown keys {', '.join(unknown)}")
         return data
 
+    def entries(self, data: Any, place: str) -> list[Any]:
+        if data is not None and not isinstance(data, list):
+            raise BadChart(f"{self.origin}: {place} is no list")
+        return data or []
+
     def texts(self, data: Any, place: str) -> Mapping[str, str]:
         if not isinstance(data, dict) or not all(isinstance(v, str) for v in data.values()):
             raise BadChart(f"{self.origin}: {place} must map names to what they mean")
@@ -253,31 +256,33 @@ class _Reader:
             on=str(keys["event"]),
             phases=self._phases(keys["in"], place, phases),
             to=None if keys.get("to") is None else str(keys["to"]),
-            guards=self._names(keys.get("if"), place),
-            actions=self._names(keys.get("do"), place),
+            guards=self.names(keys.get("if"), place),
+            actions=self.names(keys.get("do"), place),
             why=self._why(keys["why"], place),
         )
 
     def verdicts(self, data: Any, place: str, phases: Iterable[str]) -> tuple[Verdict, ...]:
         verdicts: list[Verdict] = []
-        for number, entry in enumerate(data or (), 1):
+        for number, entry in enumerate(self.entries(data, place), 1):
             where = f"{place} entry {number}"
             keys = self.keys(entry, where, required={"event", "in", "why"}, optional=set())
-            events = [keys["event"]] if isinstance(keys["event"], str) else keys["event"]
             verdicts += [
                 Verdict(
-                    on=str(event),
+                    on=event,
                     phases=self._phases(keys["in"], where, phases),
                     why=self._why(keys["why"], where),
                 )
-                for event in events
+                for event in self.names(keys["event"], where)
             ]
         return tuple(verdicts)
 
     def _phases(self, data: Any, place: str, phases: Iterable[str]) -> tuple[str, ...]:
-        return tuple(phases) if data == ANY else self._names(data, place)
+        named = tuple(phases) if data == ANY else self.names(data, place)
+        if not named:
+            raise BadChart(f"{self.origin}: {place} names no phase")
+        return named
 
-    def _names(self, data: Any, place: str) -> tuple[str, ...]:
+    def names(self, data: Any, place: str) -> tuple[str, ...]:
         names = [data] if isinstance(data, str) else (data or [])
         if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
             raise BadChart(f"{self.origin}: {place}: expected a name or a list of names")

@@ -1,0 +1,41 @@
+"""What every test shares: hypothesis' profiles and the `--rewrite` option.
+
+`dev` is the default and quick; `ci` is the same on every run and prints how to replay a failure;
+`explore` is for a night: `pytest --hypothesis-profile=explore tests/cluster`.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A slow or shared machine is no finding, so there is no deadline per example in any profile.
+settings.register_profile("dev", max_examples=60, stateful_step_count=40, deadline=None)
+settings.register_profile(
+    "ci",
+    max_examples=200,
+    stateful_step_count=60,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "explore",
+    max_examples=20_000,
+    stateful_step_count=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rewrite",
+        action="store_true",
+        help="write what the code says into tests/**/scripts/*.txt; commit it only if you "
+        "understand the difference",
+    )
