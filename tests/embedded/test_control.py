@@ -27,7 +27,7 @@ from tests.embedded.scheduler import (
     post_json,
     request,
 )
-from tests.embedded.test_lifecycle import alive, log, until
+from tests.embedded.test_lifecycle import alive, log, sandbox, until
 
 Json = dict[str, Any]
 
@@ -104,7 +104,8 @@ def test_an_agent_that_dies_and_comes_back(start: Start) -> None:
         norec = executor_info("e-norec", "once")
         known.append(custom_task("norec", offer, norec, "TASK_RUNNING"))
         known.append(custom_task("dead", offer, executor_info("e-dead"), "TASK_RUNNING"))
-        known.append(command_task("command", offer, "sleep 0.3; exit 3"))
+        command = "while [ ! -e go ]; do sleep 0.02; done; exit 3"
+        known.append(command_task("command", offer, command))
         scheduler.accept(offer, *known, refuse=0)
         for name in ("rec", "norec", "dead", "command"):
             scheduler.update(name, "TASK_RUNNING")
@@ -120,7 +121,9 @@ def test_an_agent_that_dies_and_comes_back(start: Start) -> None:
             request(mesos.agents["agent1"], "GET", "/health")
         assert all(alive(pid) for pid in pids.values())
         os.kill(pids["dead"], signal.SIGKILL)
-        time.sleep(0.4)
+        (sandbox(mesos, "command") / "go").touch()
+        pids["command"] = scheduler.update("command")["container_status"]["executor_pid"]
+        until(lambda: not alive(pids["dead"]) and not alive(pids["command"]), "both ends")
         assert control(mesos, "agent/restart", agent="agent1")["state"] == "recovering"
         status, _, text = request(mesos.agents["agent1"], "GET", "/slave(1)/state")
         assert (status, text) == (503, b"Agent has not finished recovery")

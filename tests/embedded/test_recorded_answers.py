@@ -228,9 +228,8 @@ def test_unknown_tasks_read_as_recorded(shared: EmbeddedMesos, aware: bool) -> N
     """RECONCILE and KILL of tasks nobody knows, with and without PARTITION_AWARE."""
     recorded = captures.updates("life.console")
     prefix = "" if aware else "p"
-    capabilities = None if aware else [{"type": "MULTI_ROLE"}]
-    options = {} if aware else {"capabilities": capabilities}
-    with Scheduler(shared.master, **options) as scheduler:
+    capabilities = [{"type": "MULTI_ROLE"}] + [{"type": "PARTITION_AWARE"}] * aware
+    with Scheduler(shared.master, capabilities=capabilities) as scheduler:
         known = scheduler.offer()["agent_id"]
         for call, letter in (("RECONCILE", "u"), ("KILL", "k")):
             for agent, agent_id in (("noagent", None), ("goodagent", known)):

@@ -16,6 +16,9 @@ import sys
 import threading
 import time
 import uuid
+from typing import Any
+
+Json = dict[str, Any]
 
 HOST, PORT = os.environ["MESOS_AGENT_ENDPOINT"].split(":")
 WHO = {
@@ -23,24 +26,24 @@ WHO = {
     "framework_id": {"value": os.environ["MESOS_FRAMEWORK_ID"]},
 }
 MODE = os.environ.get("TINY_MODE", "")
-UNACKNOWLEDGED = {}
-TASKS = {}
-SENDING = queue.Queue()
+UNACKNOWLEDGED: dict[str, Json] = {}
+TASKS: dict[str, Json] = {}
+SENDING: queue.Queue[Json] = queue.Queue()
 
 
-def log(value):
+def log(value: Json) -> None:
     with open("events.log", "a") as file:
         file.write(json.dumps(value) + "\n")
 
 
-def post(call):
+def post(call: Json) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
     connection = http.client.HTTPConnection(HOST, int(PORT), timeout=60)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     connection.request("POST", "/api/v1/executor", json.dumps({**WHO, **call}), headers)
     return connection, connection.getresponse()
 
 
-def send_forever():
+def send_forever() -> None:
     while True:
         call = SENDING.get()
         while True:
@@ -56,9 +59,9 @@ def send_forever():
         log({"sent": call["type"], "status": answer.status})
 
 
-def update(task_id, state, message=None):
+def update(task_id: str, state: str, message: str | None = None) -> None:
     number = base64.b64encode(uuid.uuid4().bytes).decode()
-    status = {
+    status: Json = {
         "task_id": {"value": task_id},
         "state": state,
         "uuid": number,
@@ -72,7 +75,7 @@ def update(task_id, state, message=None):
     SENDING.put({"type": "UPDATE", "update": {"status": status}})
 
 
-def run(task):
+def run(task: Json) -> None:
     task_id = task["task_id"]["value"]
     for step in json.loads(base64.b64decode(task.get("data", "e30=")) or "{}").get("steps", []):
         name, _, rest = step.partition(":")
@@ -96,7 +99,7 @@ def run(task):
             os.kill(os.getpid(), int(rest))
 
 
-def take(event):
+def take(event: Json) -> None:
     log(event)
     if event["type"] == "LAUNCH":
         task = event["launch"]["task"]
@@ -113,7 +116,7 @@ def take(event):
         SENDING.put({"type": "MESSAGE", "message": event["message"]})
 
 
-def listen():
+def listen() -> None:
     tasks = list(TASKS.values())
     updates = [{"status": status} for status in UNACKNOWLEDGED.values()]
     body = {"unacknowledged_tasks": tasks, "unacknowledged_updates": updates}
@@ -129,7 +132,7 @@ def listen():
         take(json.loads(answer.read(int(digits))))
 
 
-def main():
+def main() -> None:
     log({"environment": dict(os.environ), "cwd": os.getcwd(), "pid": os.getpid()})
     if MODE == "silent":
         time.sleep(600)
