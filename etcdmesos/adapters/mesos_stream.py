@@ -55,6 +55,10 @@ class EventStream(Connection):  # type: ignore[misc]
     is a StreamEnded with a reason, or a Redirected.
     """
 
+    peer = "master"
+    fenced = True
+    """Whether the answer must carry a Mesos-Stream-Id: a master's does, an agent's does not."""
+
     def __init__(self, address: MasterAddress, reader: StreamReader) -> None:
         """Begin to connect.  Raises StreamEnded when that fails at once."""
         self._addr = (address.host, address.port)
@@ -113,9 +117,9 @@ class EventStream(Connection):  # type: ignore[misc]
             self._take_head()
             self._take_body(at_end=not (block and accepted))
         if self._parser.is_message_complete():
-            raise StreamEnded(f"the master at {self._address} ended the event stream")
+            raise StreamEnded(f"the {self.peer} at {self._address} ended the event stream")
         if not block:
-            raise StreamEnded(f"the master at {self._address} closed the connection")
+            raise StreamEnded(f"the {self.peer} at {self._address} closed the connection")
         if not accepted:
             raise StreamEnded(f"{self._address} sent something that is no HTTP answer")
 
@@ -144,7 +148,7 @@ class EventStream(Connection):  # type: ignore[misc]
         if status != 200 or not self._parser.is_chunked():
             return
         self._stream_id = headers.get("MESOS-STREAM-ID", "")
-        if not self._stream_id:
+        if self.fenced and not self._stream_id:
             # Without it no call could be fenced against a newer subscription.
             raise StreamEnded(f"{self._address} sent no Mesos-Stream-Id: not a Mesos master?")
         self._callback.stream_id = self._stream_id

@@ -1,8 +1,8 @@
 """Imports pymesos and takes back what its import does to the process.
 
 Importing pymesos installs a SIGINT handler and hangs a stderr handler on its logger.  A library
-must do neither: signals and log handlers belong to the daemon.  The scheduler's adapter imports
-pymesos through here and nowhere else.  Import this on the main thread, as signal handlers demand.
+must do neither: signals and log handlers belong to the daemon.  The Mesos adapters import pymesos
+through here and nowhere else.  Import this on the main thread, as signal handlers demand.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import logging
 import signal
 
 import pymesos
-from pymesos import MesosSchedulerDriver, process
+from pymesos import MesosExecutorDriver, MesosSchedulerDriver, process
 from pymesos.process import Connection
 
-__all__ = ["Connection", "MesosSchedulerDriver"]
+__all__ = ["Connection", "MesosExecutorDriver", "MesosSchedulerDriver"]
 
 
 def _give_back_sigint() -> None:
