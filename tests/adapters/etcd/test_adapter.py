@@ -170,7 +170,7 @@ def test_without_a_majority_status_answers_and_progress_fails_in_time(
     assert not probed.health.serving_voter
     began = time.monotonic()
     assert reason(probes.progress(survivor)) == "no quorum committed within 2 s"
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 3.0
 
 
 def test_a_hanging_member_does_not_slow_the_others(three: EtcdCluster, probes: Probes) -> None:
@@ -186,7 +186,7 @@ def test_a_hanging_member_does_not_slow_the_others(three: EtcdCluster, probes: P
     assert time.monotonic() - began < PROMPT
     assert all(isinstance(event, MemberProbed | ProgressMade) for event in prompt)
     late = sorted(reason(probes.next()) for _ in range(2))
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 3.0
     assert late == ["no answer within 2 s", "no quorum committed within 2 s"]
     hanging.signal(signal.SIGCONT)
     until(lambda: isinstance(probes.health(hanging), MemberProbed), what="it answers again")
@@ -213,7 +213,7 @@ def test_a_member_that_comes_up_is_seen_at_once(one: EtcdCluster, probes: Probes
     until(member.leader, what="it serves")
     began = time.monotonic()
     assert probes.progress(member) == ProgressMade(member=member.name)
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < PROMPT
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 404 Not Found\r\n\r\n"])
@@ -252,7 +252,7 @@ def test_more_probes_than_threads_all_end_within_twice_the_time_out() -> None:
         for n in range(8):
             probes.adapter.submit(ProbeMember(member=str(n), client_url=url))
         reasons = [reason(probes.next()) for _ in range(8)]
-        assert time.monotonic() - began < 1.2
+        assert time.monotonic() - began < 2.0
         stop.set()
         probes.adapter.close()
     assert set(reasons) == {
