@@ -26,6 +26,8 @@ from importlib.metadata import Distribution
 from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path, PurePosixPath
 
+from packaging.requirements import Requirement
+
 from steps import CACHE, ROOT, Refused, one_at_a_time, run, say
 
 OURS = "etcdmesos"
@@ -55,12 +57,16 @@ EXECUTABLES = {
     "etcd-mesos-local": Executable("etcdmesos.cli.local"),
 }
 
+# On a newer Python an executable without compiled parts runs too.
+PYTHONS = ["3.11", "3.12", "3.13"]
+
 # Compiled distributions.  What an executable carries for each of them: a module for every Python
 # named here, or nothing, because it does without.
 COMPILED = {
-    "grpcio": ["3.11", "3.12", "3.13"],
+    "grpcio": PYTHONS,
     "pyyaml": [],
 }
+
 # What a distribution asks for and none of our commands reaches.
 NOT_NEEDED = {
     # pymesos asks ZooKeeper for the master only when it is given a zk:// address; ours finds the
@@ -234,14 +240,16 @@ def canonical(name: str) -> str:
 
 
 def asked_for_by(distribution: Distribution) -> Iterator[str]:
-    for requirement in distribution.requires or []:
-        name, _, condition = requirement.partition(";")
-        # The rest of the conditions name Pythons older than ours, other systems, or extras.  What
-        # is wrongly left out here, the check on the built file finds: it imports everything.
-        if not condition.strip():
-            match = re.match(r"[A-Za-z0-9._-]+", name)
-            assert match is not None, requirement
-            yield canonical(match[0])
+    """What the distribution needs on any of the Pythons that the executables run on."""
+    for line in distribution.requires or []:
+        requirement = Requirement(line)
+        if requirement.marker is None or any(
+            requirement.marker.evaluate(
+                {"python_version": python, "python_full_version": f"{python}.0", "extra": ""}
+            )
+            for python in PYTHONS
+        ):
+            yield canonical(requirement.name)
 
 
 def content_of(distribution: Distribution) -> dict[str, bytes]:
