@@ -15,9 +15,9 @@ What it does not do
 - protobuf bodies: only application/json is spoken (Mesos takes both);
 - authentication, authorization, ACLs, TLS, user switching;
 - isolation: resources are accounted for, not enforced; containers are sessions, as with
-  Mesos' posix launcher; no images, volumes, networks, nested containers, task groups
-  (LAUNCH_GROUP, DEFAULT executors), checks or health checks of command tasks, and no
-  max_completion_time;
+  Mesos' posix launcher; no images, volumes, networks or nested containers; LAUNCH_GROUP is
+  a TASK_ERROR, DEFAULT executors never register; no checks or health checks of command
+  tasks and no max_completion_time;
 - reservations, quota, weights, revocable resources, oversubscription, maintenance,
   inverse offers, resource providers and operations on resources: ACCEPT performs LAUNCH
   only, ACCEPT_INVERSE_OFFERS, DECLINE_INVERSE_OFFERS, REQUEST, UPDATE_FRAMEWORK and the

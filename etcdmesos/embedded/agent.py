@@ -71,7 +71,6 @@ class Agent:
         await self.listener.open()
         self.context.port = self.listener.port
         self._link.agent = self._receive
-        self._link.on_broken.append(self._broken)
         if self.context.recovering:
             self.context.spawn(self._finish_recovery())
         else:
@@ -81,8 +80,6 @@ class Agent:
         """SIGKILL of the daemon: streams end, connections are refused, containers live on."""
         self.context.registered = False
         self._link.agent = None
-        if self._broken in self._link.on_broken:
-            self._link.on_broken.remove(self._broken)
         await self.listener.kill()
         await self.context.close()
 
@@ -97,7 +94,8 @@ class Agent:
         self._endpoints.gate.set()
         if removed:
             self._inbox.clear()
-            self._broken(self._link)
+            self.disconnected()
+            self.register()
         waiting, self._inbox = self._inbox, []
         for letter in waiting:
             self._receive(letter)
@@ -118,10 +116,10 @@ class Agent:
     def _pinged(self, _body: Json) -> None:
         self._link.to_master("PongSlave", {"agent_id": self.context.agent_id})
 
-    def _broken(self, _link: Link) -> None:
+    def disconnected(self) -> None:
+        """The socket to the master broke."""
         self.context.registered = False
         self.context.updates.pause()
-        self.register()
 
     def register(self, delay: float = 0.0) -> None:
         """(Re-)register until the master answers."""

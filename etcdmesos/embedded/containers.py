@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import os
 import subprocess
 import sys
@@ -48,9 +49,11 @@ class Containers:
     def start_watchdog(self) -> None:
         """Start the process that ends the containers if this one is killed."""
         reading, self._pipe = os.pipe()
-        script = process_tree.__file__
+        # A copy: our own modules may lie in a zip file, where no interpreter starts them.
+        script = self._work_dir / "watchdog.py"
+        script.write_text(inspect.getsource(process_tree))
         self._watchdog = subprocess.Popen(
-            [sys.executable, "-I", "-S", script, str(reading)],
+            [sys.executable, "-I", "-S", str(script), str(reading)],
             pass_fds=[reading],
             stdin=subprocess.DEVNULL,
             start_new_session=True,

@@ -42,6 +42,9 @@ class Launching:
             self._context.desk.take_back(offer, rescind=False)
         for task in tasks:
             left = self._launch(framework, agent, task, left, role)
+        for task in _grouped_tasks(accept):
+            text = "The embedded Mesos does not launch task groups"
+            self._refuse(framework, task, "TASK_ERROR", text, "REASON_TASK_GROUP_INVALID")
         self._leave(framework, offers, left, filters)
 
     def _leave(
@@ -124,6 +127,14 @@ class Launching:
             "role": role,
         }
         agent.link.to_agent("RunTask", body)
+
+
+def _grouped_tasks(accept: Json) -> list[Json]:
+    tasks: list[Json] = []
+    for operation in accept.get("operations", []):
+        if operation.get("type") == "LAUNCH_GROUP":
+            tasks.extend(operation.get("launch_group", {}).get("task_group", {}).get("tasks", []))
+    return tasks
 
 
 def _tasks(accept: Json) -> list[Json]:

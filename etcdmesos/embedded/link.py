@@ -69,7 +69,7 @@ class Disturbances:
 
 
 class Link:
-    """One connection; `cut` makes a new one necessary, so that late letters are lost."""
+    """One wire; with every new `connection` the letters on the way of the old one are lost."""
 
     def __init__(self, agent_name: str, disturbances: Disturbances) -> None:
         self.agent_name = agent_name
@@ -77,7 +77,6 @@ class Link:
         self.connection = 0
         self.master: Callable[[Link, Letter], None] | None = None
         self.agent: Callable[[Letter], None] | None = None
-        self.on_broken: list[Callable[[Link], None]] = []
         self._disturbances = disturbances
 
     def to_agent(self, kind: str, body: Json | None = None) -> None:
@@ -87,12 +86,6 @@ class Link:
     def to_master(self, kind: str, body: Json | None = None) -> None:
         """Send to the master; lost when the link is cut before it arrives."""
         self._send("to_master", Letter(kind, body or {}))
-
-    def break_connection(self) -> None:
-        """What is on the way is lost and both ends learn that the socket broke."""
-        self.connection += 1
-        for callback in list(self.on_broken):
-            callback(self)
 
     def _send(self, direction: Direction, letter: Letter) -> None:
         if not self.up:

@@ -58,7 +58,7 @@ class Membership:
         agent.connected = True
         agent.unanswered_pings = 0
         agent.reregistered_time = time.time()
-        self._recover_frameworks(body["frameworks"])
+        self._recover_frameworks(link, body["frameworks"])
         self._take_tasks(agent, body, was_unreachable)
         link.to_agent("SlaveRegistered", {"agent_id": agent_id})
         for framework_id, task_id in agent.kill_when_back:
@@ -69,12 +69,14 @@ class Membership:
             self._context.announce({"type": "AGENT_ADDED", "agent_added": event})
         self._context.desk.soon()
 
-    def _recover_frameworks(self, infos: list[Json]) -> None:
+    def _recover_frameworks(self, link: Link, infos: list[Json]) -> None:
         cluster = self._context.cluster
         for info in infos:
             framework_id = info["id"]["value"]
-            known = framework_id in cluster.frameworks
-            if known or framework_id in cluster.completed_frameworks:
+            if framework_id in cluster.completed_frameworks:
+                link.to_agent("ShutdownFramework", {"framework_id": framework_id})
+                continue
+            if framework_id in cluster.frameworks:
                 continue
             framework = Framework(framework_id, info, time.time(), recovered=True)
             cluster.frameworks[framework_id] = framework
@@ -90,7 +92,6 @@ class Membership:
         for key, value in reported.items():
             framework = cluster.frameworks.get(key[0])
             if framework is None:
-                agent.link.to_agent("ShutdownFramework", {"framework_id": key[0]})
                 continue
             task = framework.unreachable.pop(key[1], None) or agent.tasks.get(key)
             if task is None:

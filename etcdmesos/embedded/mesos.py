@@ -166,8 +166,7 @@ class EmbeddedMesos:
         place.link.connection += 1
         self.leader.membership.broken(place.link)
         if place.agent is not None:
-            place.agent.context.registered = False
-            place.agent.context.updates.pause()
+            place.agent.disconnected()
 
     def heal(self, name: str) -> None:
         """Join them again; the agent registers once more."""
@@ -204,8 +203,7 @@ class EmbeddedMesos:
         for place in self.places.values():
             place.link.connection += 1
             if place.agent is not None:
-                place.agent.context.registered = False
-                place.agent.context.updates.pause()
+                place.agent.disconnected()
         await asyncio.sleep(down)
         self.leader.context.recovering = recovery > 0
         await self.leader.start()

@@ -211,9 +211,14 @@ def tasks(cluster: Cluster, query: dict[str, str]) -> Json:
         key=lambda task: task.statuses[0].get("timestamp", 0.0) if task.statuses else 0.0,
         reverse=query.get("order") != "asc",
     )
-    begin = int(query.get("offset", 0))
-    limit = int(query.get("limit", 100))
+    begin = _count(query, "offset", 0)
+    limit = _count(query, "limit", 100)
     return {"tasks": [task.for_state() for task in found[begin : begin + limit]]}
+
+
+def _count(query: dict[str, str], name: str, default: int) -> int:
+    text = query.get(name, "")
+    return int(text) if text.isdigit() else default
 
 
 def state(context: MasterContext, flags: dict[str, str]) -> Json:
