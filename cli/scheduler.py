@@ -22,7 +22,7 @@ from etcdmesos.adapters.master_state import MasterStateReader
 from etcdmesos.adapters.mesos_framework import FixedMaster, FrameworkDescription
 from etcdmesos.adapters.mesos_http import Credentials
 from etcdmesos.adapters.mesos_scheduler import MesosScheduler
-from etcdmesos.adapters.record_file import FileStore
+from etcdmesos.adapters.record_file import FileStore, directory_of
 from etcdmesos.adapters.record_memory import MemoryStore
 from etcdmesos.cluster.controller import Controller
 from etcdmesos.cluster.events import StopAsked, TimerFired
@@ -156,13 +156,11 @@ def _store(values: dict[str, Any]) -> RecordStore[Record]:
     place = values["zk_framework_persist"]
     if not place:
         return MemoryStore()
-    if place.startswith("file:///"):
-        return FileStore(Path(place.removeprefix("file://")), values["framework_name"])
     if place.startswith("zk://"):
-        raise BadUsage(
-            "-zk-framework-persist=zk://… is not supported by this version: file:///path is"
-        )
-    raise BadUsage(f"-zk-framework-persist={place}: give file:///path")
+        raise BadUsage("-zk-framework-persist=zk://… is not supported by this version: file:/// is")
+    store = FileStore(directory_of(place), values["framework_name"])
+    store.hold()
+    return store
 
 
 def _address_towards(master: str) -> str:

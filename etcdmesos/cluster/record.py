@@ -167,7 +167,7 @@ def decode(data: bytes) -> Record:
     try:
         raw = json.loads(data)
         schema = raw["schema"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise RecordUnreadable(f"the stored record is damaged: {error!r}") from error
     if schema != SCHEMA:
         raise RecordUnreadable(
