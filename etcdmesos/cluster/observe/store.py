@@ -33,7 +33,7 @@ def take_record(draft: Draft) -> Draft:
         return draft.asking(
             c.Exit(status=1, reason="another scheduler has taken over this cluster")
         )
-    if record.epoch != ours:
+    if not ours or record.epoch < ours:
         # Also when our first save never arrived: an epoch once claimed is not claimed again.
         record = evolve(record, epoch=max(ours, record.epoch + 1), sequence=0)
     return draft.having(record=record, store=StoreLink(loaded=True), attempt_since=draft.now)
