@@ -8,19 +8,16 @@ import socket
 import pytest
 
 from etcdmesos.adapters.mesos_connection import Limits
-from etcdmesos.adapters.mesos_framework import FixedMaster, FrameworkDescription
+from etcdmesos.adapters.mesos_framework import FrameworkDescription
 from etcdmesos.adapters.mesos_scheduler import MesosScheduler
 from etcdmesos.cluster.commands import Revive, Subscribe
 from etcdmesos.cluster.events import (
     CommandDone,
-    CommandFailed,
     Disconnected,
     Event,
     FrameworkRefused,
-    OffersReceived,
     Subscribed,
 )
-from etcdmesos.errors import BadUsage
 from tests.adapters.mesos.conftest import FRAMEWORK, Posted, Schedulers
 from tests.adapters.mesos.scripted_master import (
     FRAMEWORK_ID,
@@ -385,82 +382,6 @@ def test_two_subscribes_at_once(
     posted.nothing_more()
 
 
-def test_missed_heartbeats_end_a_half_open_connection(
-    master: ScriptedMaster, schedulers: Schedulers, posted: Posted
-) -> None:
-    """Three intervals without an event, and the subscription is over."""
-
-    def script(peer: Peer) -> None:
-        peer.subscribed(heartbeat_seconds=0.1)
-        peer.hold()
-
-    master.on_subscribe = script
-    scheduler = schedulers(master.address)
-    scheduler.submit(NEW)
-    posted.next(Subscribed)
-    reason = posted.next(Disconnected).reason
-    assert reason == f"no heartbeat from {master.address} for 0.3 s"
-    scheduler.submit(Revive())
-    assert posted.next(CommandFailed).reason == "not subscribed"
-    posted.nothing_more()
-    assert master.types() == ["SUBSCRIBE"]
-
-
-def test_bytes_that_complete_no_event_are_no_heartbeat(
-    master: ScriptedMaster, schedulers: Schedulers, posted: Posted
-) -> None:
-    """A broken length would swallow heartbeats for ever: only events count."""
-
-    def script(peer: Peer) -> None:
-        peer.subscribed(heartbeat_seconds=0.2)
-        peer.chunk(b"99999999\n")
-        for _ in range(100):
-            if Disconnected in map(type, posted.all):
-                return
-            peer.event({"type": "HEARTBEAT"})
-            peer._stopping.wait(0.1)
-
-    master.on_subscribe = script
-    schedulers(master.address).submit(NEW)
-    posted.next(Subscribed)
-    assert "no heartbeat" in posted.next(Disconnected).reason
-
-
-def test_heartbeats_keep_the_subscription(
-    master: ScriptedMaster, schedulers: Schedulers, posted: Posted
-) -> None:
-    """As long as they come in time, nothing is disconnected."""
-
-    def script(peer: Peer) -> None:
-        peer.subscribed(heartbeat_seconds=0.4)
-        for _ in range(20):
-            peer.event({"type": "HEARTBEAT"})
-            peer._stopping.wait(0.1)
-        peer.event({"type": "OFFERS", "offers": {"offers": [offer(1)]}})
-        peer.hold()
-
-    master.on_subscribe = script
-    schedulers(master.address).submit(NEW)
-    posted.next(Subscribed)
-    posted.next(OffersReceived)
-
-
-@pytest.mark.parametrize("interval", [0, -1, "soon", None, float("inf")])
-def test_a_heartbeat_interval_without_sense_is_not_believed(
-    master: ScriptedMaster, schedulers: Schedulers, posted: Posted, interval: object
-) -> None:
-    """The default of 15 s stands in for it."""
-
-    def script(peer: Peer) -> None:
-        peer.subscribed(interval)  # type: ignore[arg-type]
-        peer.hold()
-
-    master.on_subscribe = script
-    schedulers(master.address).submit(NEW)
-    posted.next(Subscribed)
-    posted.nothing_more(0.1)
-
-
 def test_the_stream_id_goes_with_every_call(
     subscribed: MesosScheduler, master: ScriptedMaster, posted: Posted
 ) -> None:
@@ -471,46 +392,3 @@ def test_the_stream_id_goes_with_every_call(
     assert request.headers["mesos-stream-id"] == STREAM_ID
     assert request.headers["content-type"] == "application/json"
     assert json.loads(request.body)["framework_id"] == {"value": FRAMEWORK_ID}
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "host:",
-        "host:0",
-        "host:65536",
-        "host:port",
-        "a b",
-        "-host:5050",
-        "http://host:5050",
-        "https://host:5050",
-        "zk://host:2181/mesos",
-        "host:5050/path",
-        "[::1]:5050",
-        "host:5050\nX",
-        "h" * 64,
-        "a..b",
-        ":5050",
-        "user@host:5050",
-        "host:\u0665\u0660",
-    ],
-)
-def test_a_malformed_address_is_refused_in_one_line(text: str) -> None:
-    """BadUsage, which a daemon shows and exits with 2."""
-    with pytest.raises(BadUsage) as refused:
-        FixedMaster(text)
-    assert "\n" not in str(refused.value)
-
-
-def test_the_port_has_a_default() -> None:
-    """Mesos masters listen on 5050."""
-    assert FixedMaster("master.example").leading() == "master.example:5050"
-    assert FixedMaster("10.0.0.1:5051").leading() == "10.0.0.1:5051"
-
-
-@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
-def test_a_failover_timeout_without_sense_is_refused(seconds: float) -> None:
-    """BadUsage, before the master sees it."""
-    with pytest.raises(BadUsage):
-        FrameworkDescription(name="f", user="root", failover_timeout_seconds=seconds)
