@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from etcdmesos.embedded import EmbeddedMesos
+from etcdmesos.embedded import EmbeddedMesos, process_tree
 from tests.embedded import captures
 from tests.embedded.conftest import Start
 from tests.embedded.scheduler import (
@@ -371,8 +371,18 @@ def browse(agent: str, path: Path) -> list[Json]:
     return found
 
 
+# One whose child left the session, and one of which no process kept its environment.
+COMMANDS = {
+    "own session": "setsid sleep 611 & sleep 612 & wait",
+    "no environment": 'exec env -i /bin/sh -c "sleep 611 & sleep 612 & wait"',
+}
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 @pytest.mark.parametrize("signal_number", [15, 9])
-def test_nothing_outlives_the_embedded_process(tmp_path: Path, signal_number: int) -> None:
+def test_nothing_outlives_the_embedded_process(
+    tmp_path: Path, signal_number: int, command: str
+) -> None:
     """SIGKILL of the process that hosts it ends every container, children with them."""
     script = (
         "import sys, time\n"
@@ -381,7 +391,7 @@ def test_nothing_outlives_the_embedded_process(tmp_path: Path, signal_number: in
         f"with running({str(tmp_path)!r}, master_port=0, agent_port=0, agents=1) as mesos:\n"
         "    with Scheduler(mesos.master) as scheduler:\n"
         "        offer = scheduler.offer()\n"
-        "        task = command_task('c', offer, 'setsid sleep 611 & sleep 612 & wait')\n"
+        f"        task = command_task('c', offer, {COMMANDS[command]!r})\n"
         "        scheduler.accept(offer, task)\n"
         "        status = scheduler.update('c', 'TASK_RUNNING')\n"
         "        print(status['container_status']['executor_pid'], flush=True)\n"
@@ -390,11 +400,12 @@ def test_nothing_outlives_the_embedded_process(tmp_path: Path, signal_number: in
     host = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert host.stdout is not None
     pid = int(host.stdout.readline())
-    sessions = until(lambda: [p for p in marked(tmp_path) if p != pid][1:], "the children")
+    until(lambda: len(process_tree.members({pid})) == 3, "the children")
+    processes = process_tree.members({pid})
     host.send_signal(signal_number)
     host.wait()
     host.stdout.close()
-    until(lambda: not any(alive(one) for one in [pid, *sessions]), "the end of the containers")
+    until(lambda: not any(alive(one) for one in processes), "the end of the container")
     until(lambda: not marked(tmp_path), "the end of what left its session")
 
 

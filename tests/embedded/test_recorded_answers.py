@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from etcdmesos.embedded import EmbeddedMesos
+from etcdmesos.mesos import recordio
 from tests.embedded import captures
 from tests.embedded.captures import Exchange
 from tests.embedded.scheduler import (
@@ -325,3 +326,34 @@ def compare_agent(agent: str) -> None:
         exchange = captures.read(name)
         _, body = post_json(agent, "/api/v1", json.loads(exchange.body))
         assert captures.differences(json.loads(exchange.answer), json.loads(body)) == []
+
+
+def test_the_operator_stream_tells_as_recorded(shared: EmbeddedMesos) -> None:
+    """SUBSCRIBED with the state, HEARTBEAT, FRAMEWORK_ADDED, TASK_ADDED, TASK_UPDATED."""
+    raw = (captures.DIRECTORY / "operator_subscribe.raw").read_text("latin-1")
+    recorded: dict[str, Json] = {}
+    for line in raw.split("\n"):
+        if line.startswith('{"type"'):
+            event = json.loads(line)
+            recorded.setdefault(event["type"], event)
+    connection = http.client.HTTPConnection(shared.master, timeout=10)
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    connection.request("POST", "/api/v1", '{"type": "SUBSCRIBE"}', headers)
+    answer = connection.getresponse()
+    decoder = recordio.Decoder()
+    seen: dict[str, Json] = {}
+    with Scheduler(shared.master) as scheduler:
+        offer = scheduler.offer()
+        scheduler.accept(offer, command_task("watched", offer, "true"))
+        while "TASK_UPDATED" not in seen:
+            for record in decoder.feed(answer.read1(65536)):
+                event = json.loads(record)
+                seen.setdefault(event["type"], event)
+    answer.close()
+    connection.close()
+    kinds = ["SUBSCRIBED", "HEARTBEAT", "FRAMEWORK_ADDED", "TASK_ADDED", "TASK_UPDATED"]
+    assert list(seen) == kinds
+    for kind in kinds[2:]:
+        found = captures.differences(recorded[kind], seen[kind])
+        assert [one for one in found if ".capabilities" not in one] == [], kind
+    assert sorted(seen["SUBSCRIBED"]["subscribed"]) == sorted(recorded["SUBSCRIBED"]["subscribed"])
