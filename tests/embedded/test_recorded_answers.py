@@ -315,9 +315,12 @@ def compare_master(master: str, framework_id: str) -> None:
 def compare_agent(agent: str) -> None:
     recorded = json.loads(captures.read("agent_get_state").answer)
     ours = get_json(agent, "/state")
+    # Other tests' executors may not be gone yet; the one of this test is the last.
+    ours["frameworks"] = ours["frameworks"][-1:]
     del recorded["flags"], ours["flags"]
     found = captures.differences(recorded, ours)
-    assert [one for one in found if ".tasks[]" not in one] == []
+    # Which tasks and amounts there are differs, not which fields the agent and executors have.
+    assert [one for one in found if ".tasks[]" not in one and ".ports" not in one] == []
     for name in ("agent_get_containers", "agent_get_statistics"):
         exchange = captures.read(name)
         theirs = json.loads(exchange.answer)
