@@ -16,7 +16,7 @@ from etcdmesos.executor.events import (
     TaskLaunched,
 )
 from etcdmesos.executor.model import Draft, Ending, Task
-from etcdmesos.executor.observe import event_of, how_it_ended, no_process
+from etcdmesos.executor.observe import crash_of, event_of, how_it_ended, no_process
 from etcdmesos.executor.reports import queue_update
 from etcdmesos.executor.settings import RESTARTS_MAX
 from etcdmesos.member_spec import MemberSpec
@@ -79,13 +79,8 @@ def fail_removed(draft: Draft) -> Draft:
 
 def fail_crashes(draft: Draft) -> Draft:
     """Starting it again has not helped."""
-    event = draft.event
-    last = (
-        f"etcd {how_it_ended(event.wait_status)}"
-        if isinstance(event, EtcdExited)
-        else f"etcd could not be started: {event_of(draft, CommandFailed).reason}"
-    )
-    return _fail(no_process(draft), f"{last}; given up after {RESTARTS_MAX} restarts")
+    message = f"{crash_of(draft)}; given up after {RESTARTS_MAX} restarts"
+    return _fail(no_process(draft), message)
 
 
 def stop_for_kill(draft: Draft) -> Draft:

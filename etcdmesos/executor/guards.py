@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from etcdmesos.executor.commands import Prepare, StartEtcd
+from etcdmesos.executor.commands import Prepare
 from etcdmesos.executor.crashes import crash_count, exhausted, says_removed
 from etcdmesos.executor.endings import spec_problem
 from etcdmesos.executor.events import CommandFailed, EtcdExited, KillAsked
 from etcdmesos.executor.links import given_up
 from etcdmesos.executor.model import Draft, Process
+from etcdmesos.executor.observe import start_failed
 
 
 def task_understood(draft: Draft) -> bool:
@@ -27,12 +28,6 @@ def preparation_failed(draft: Draft) -> bool:
     """What failed is the preparation."""
     event = draft.event
     return isinstance(event, CommandFailed) and isinstance(event.command, Prepare)
-
-
-def start_failed(draft: Draft) -> bool:
-    """What failed is the start of etcd."""
-    event = draft.event
-    return isinstance(event, CommandFailed) and isinstance(event.command, StartEtcd)
 
 
 def said_removed(draft: Draft) -> bool:
@@ -79,11 +74,11 @@ def agent_given_up(draft: Draft) -> bool:
 def last_word_heard(draft: Draft) -> bool:
     """The agent has acknowledged the last update, or waiting for that makes no sense any more."""
     model = draft.model
+    if given_up(model, draft.now):
+        return True
     if model.leave_at is None:
         return False
-    if not any(update.last for update in model.updates):
-        return True
-    return draft.now >= model.leave_at or given_up(model, draft.now)
+    return draft.now >= model.leave_at or not any(update.last for update in model.updates)
 
 
 GUARDS: Mapping[str, Callable[[Draft], bool]] = {

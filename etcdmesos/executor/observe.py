@@ -167,13 +167,17 @@ def schedule_restart(draft: Draft) -> Draft:
     """Start etcd again after a pause that grows with every crash."""
     crashes = crash_count(draft.model, draft.now)
     pause = pause_before_restart(crashes)
-    why = draft.model.remark
-    if isinstance(draft.event, CommandFailed):
-        why = f"etcd could not be started: {draft.event.reason}"
-    said = f"{why}; restart {crashes} of at most {RESTARTS_MAX} in {pause:g} s"
+    said = f"{crash_of(draft)}; restart {crashes} of at most {RESTARTS_MAX} in {pause:g} s"
     return no_process(draft).having(
         crashes=crashes, restart=Restart(at=draft.now + pause), remark=said
     )
+
+
+def crash_of(draft: Draft) -> str:
+    """The crash this event tells of, in words."""
+    if isinstance(draft.event, EtcdExited):
+        return f"etcd {how_it_ended(draft.event.wait_status)}"
+    return f"etcd could not be started: {event_of(draft, CommandFailed).reason}"
 
 
 def note_serving(draft: Draft) -> Draft:
@@ -236,6 +240,17 @@ def take_peers(draft: Draft) -> Draft:
 # Outcomes
 
 
+def start_failed(draft: Draft) -> bool:
+    """What failed is the start of etcd."""
+    event, etcd = draft.event, draft.model.etcd
+    return (
+        isinstance(event, CommandFailed)
+        and isinstance(event.command, StartEtcd)
+        and event.command.run == etcd.run
+        and etcd.process is Process.ASKED
+    )
+
+
 def take_outcome(draft: Draft) -> Draft:
     """A command under way has ended, with or without what it was for."""
     event = draft.event
@@ -252,9 +267,7 @@ def take_outcome(draft: Draft) -> Draft:
             return draft.with_etcd(probing=False)
         case AskPeers(run=run) if run == draft.model.etcd.run:
             return draft.having(restart=evolve(draft.model.restart, asking=False, asked=True))
-        case StartEtcd(run=run) if run == draft.model.etcd.run and not isinstance(
-            event, CommandDone
-        ):
+        case StartEtcd() if start_failed(draft):
             return no_process(draft)
         case _:
             return draft

@@ -58,14 +58,13 @@ def plan_restart(draft: Draft) -> Draft:
     model, restart = draft.model, draft.model.restart
     assert model.spec is not None
     if restart.at > draft.now:
-        draft = draft.waking(restart.at)
+        draft = draft.waking(restart.at)  # after that, the peers' answer is waited for
     if restart.asking or restart.asked:
         return draft
     urls = peer_urls(model.spec)
     if not urls or not model.member_id:
         # Alone, or never yet a member: etcd itself will find out.
-        draft = draft.having(restart=evolve(restart, asked=True))
-        return draft if restart.at > draft.now else draft.waking(draft.now)
+        return draft.having(restart=evolve(restart, asked=True))
     return draft.having(restart=evolve(restart, asking=True)).asking(
         AskPeers(run=model.etcd.run, peer_urls=urls)
     )

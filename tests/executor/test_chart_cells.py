@@ -1,0 +1,171 @@
+"""Every (phase, event) of the executor's chart: a row, ignored with a reason, or IllegalEvent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+
+import pytest
+from attrs import evolve
+
+from etcdmesos.errors import IllegalEvent
+from etcdmesos.executor import events as ev
+from etcdmesos.executor.commands import (
+    Prepare,
+    ProbeMember,
+    SendUpdate,
+    SignalEtcd,
+    StartEtcd,
+    Subscribe,
+)
+from etcdmesos.executor.controller import event_name
+from etcdmesos.executor.crashes import REMOVED
+from etcdmesos.executor.model import Model
+from etcdmesos.step import Event
+from tests.executor.world import CONTROLLER, TASK, World, health, launched
+
+DEFINITION = CONTROLLER.chart.definition
+EVENTS = [name for name in DEFINITION.events if name not in DEFINITION.reviews]
+
+
+def in_waiting() -> World:
+    world = World()
+    world.boot()
+    return world
+
+
+def in_preparing() -> World:
+    world = in_waiting()
+    world.feed(launched())
+    return world
+
+
+def in_starting() -> World:
+    world = in_preparing()
+    world.health = health(leader="")
+    world.end(world.of(Prepare)[0])
+    world.end(world.of(StartEtcd)[0])
+    return world
+
+
+def in_running() -> World:
+    world = World()
+    world.serve()
+    return world
+
+
+def in_restarting() -> World:
+    world = in_running()
+    world.etcd_exits(1)
+    return world
+
+
+def in_stopping() -> World:
+    world = in_running()
+    world.feed(ev.KillAsked(task_id=TASK, grace_seconds=None))
+    return world
+
+
+def in_reporting() -> World:
+    world = in_stopping()
+    world.etcd_exits(0)
+    return world
+
+
+def in_ended() -> World:
+    world = in_reporting()
+    world.settle()
+    return world
+
+
+WORLDS: dict[str, Callable[[], World]] = {
+    "waiting": in_waiting,
+    "preparing": in_preparing,
+    "starting": in_starting,
+    "running": in_running,
+    "restarting": in_restarting,
+    "stopping": in_stopping,
+    "reporting": in_reporting,
+    "ended": in_ended,
+}
+
+
+def examples(name: str, model: Model) -> Iterator[Event]:
+    """Events of that name that differ in what guards may look at."""
+    run = model.etcd.run
+    failed = [
+        Prepare(data_directory="d", host="h", ports=(1,), room_bytes=1),
+        StartEtcd(run=run, arguments=()),
+        SignalEtcd(run=run, signal=15),
+        ProbeMember(run=run, client_url="http://127.0.0.11:31001"),
+        ProbeMember(run=run + 1, client_url="http://127.0.0.11:31001"),
+        Subscribe(tasks=(), updates=()),
+        *(SendUpdate(update=update) for update in model.updates),
+    ]
+    of_name: dict[str, list[Event]] = {
+        "timer_fired": [ev.TimerFired()],
+        "subscribed": [ev.Subscribed()],
+        "disconnected": [ev.Disconnected(reason="gone")],
+        "task_launched": [
+            launched(),
+            launched(task_id="another"),
+            ev.TaskLaunched(task_id=TASK, data=b"{", task_info="{}"),
+        ],
+        "kill_asked": [
+            ev.KillAsked(task_id=TASK, grace_seconds=None),
+            ev.KillAsked(task_id=TASK, grace_seconds=0.0),
+            ev.KillAsked(task_id="another", grace_seconds=1.0),
+        ],
+        "shutdown_asked": [ev.ShutdownAsked(by="SIGTERM")],
+        "update_acknowledged": [
+            ev.UpdateAcknowledged(task_id=TASK, uuid="00"),
+            *(ev.UpdateAcknowledged(task_id=u.task_id, uuid=u.uuid) for u in model.updates),
+        ],
+        "message_received": [
+            ev.MessageReceived(data=data)
+            for data in (b"", b"[]", b'{"epoch": 1}', b'{"epoch": 99}', b'{"epoch": true}')
+        ],
+        "etcd_prepared": [ev.EtcdPrepared(version="3.5.30")],
+        "etcd_started": [ev.EtcdStarted(run=run, pid=7)],
+        "etcd_exited": [
+            ev.EtcdExited(run=run, wait_status=status, log_tail=log)
+            for status, log in ((0, ""), (-9, ""), (0, f'{{"error":"{REMOVED}"}}'))
+        ],
+        "member_probed": [
+            ev.MemberProbed(run=number, health=one)
+            for number in (run, run + 1)
+            for one in (health(), health(leader=""), health(learner=True))
+        ],
+        "peers_answered": [ev.PeersAnswered(run=run, answers=())],
+        "save_failed": [ev.SaveFailed(reason="disk full", conflict=False)],
+        "command_done": [ev.CommandDone(command=command) for command in failed],
+        "command_failed": [ev.CommandFailed(command=command, reason="no") for command in failed],
+        "command_unknown": [ev.CommandUnknown(command=command, reason="cut") for command in failed],
+    }
+    yield from of_name[name]
+
+
+@pytest.mark.parametrize(("phase", "name"), list(product(DEFINITION.phases, EVENTS)))
+def test_every_cell_is_a_legal_step_or_an_illegal_event(phase: str, name: str) -> None:
+    """Whatever the event says, the step lets out a legal phase and a wake-up in the future, or the
+    chart calls the event impossible and the model stands."""
+    world = WORLDS[phase]()
+    model = world.model
+    assert model.phase == phase
+    impossible = any(v.on == name and phase in v.phases for v in DEFINITION.impossible)
+    for event in examples(name, model):
+        assert event_name(type(event)) == name
+        if impossible:
+            with pytest.raises(IllegalEvent):
+                CONTROLLER.step(model, event, world.now)
+            continue
+        step = CONTROLLER.step(model, event, world.now + 0.01)
+        assert step.model.phase in DEFINITION.phases
+        assert step.wake_at is None or step.wake_at > world.now + 0.01
+        if phase in DEFINITION.final:
+            assert evolve(step.model, remark="") == evolve(model, remark="")
+
+
+def test_the_worlds_reach_every_phase() -> None:
+    """The product above covers the whole chart."""
+    assert set(WORLDS) == set(DEFINITION.phases)
