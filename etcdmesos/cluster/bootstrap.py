@@ -34,9 +34,9 @@ def plan_bootstrap(draft: Draft) -> Draft:
     reason = hopeless(draft.model, draft.now)
     if reason:
         return _give_up(draft, reason)
-    if not draft.model.record.served:
-        draft = draft.waking(draft.model.attempt_since + draft.model.settings.bootstrap_limit)
-    return draft
+    limit = draft.model.attempt_since + draft.model.settings.bootstrap_limit
+    # Past the limit with a quorum started, there is nothing to wake for: it is never given up.
+    return draft.waking(limit) if draft.now < limit else draft
 
 
 def gathering(model: Model, now: float) -> bool:
@@ -98,13 +98,17 @@ def _launch(draft: Draft, places: tuple[Place, ...]) -> Draft:
     ]
     used = {offer_id for offer_ids in by_agent for offer_id in offer_ids}
     counters = model.counters
-    return draft.having(
-        record=record,
-        offers={i: held for i, held in model.offers.items() if i not in used},
-        gang_since=None,
-        attempt_since=draft.now,
-        counters=evolve(counters, launched=counters.launched + len(members)),
-    ).asking(*launches)
+    return (
+        draft.having(
+            record=record,
+            offers={i: held for i, held in model.offers.items() if i not in used},
+            gang_since=None,
+            attempt_since=draft.now,
+            counters=evolve(counters, launched=counters.launched + len(members)),
+        )
+        .asking(*launches)
+        .waking(draft.now + settings.bootstrap_limit)
+    )
 
 
 def hopeless(model: Model, now: float) -> str:
@@ -136,7 +140,7 @@ def _give_up(draft: Draft, reason: str) -> Draft:
     """Record that the attempt is over, before any of its tasks is killed."""
     model = draft.model
     ends = [
-        f"{status.task_id} {status.state.value}: {status.message}"
+        f"{status.task_id} {status.state.value}: {status.message or status.reason or 'no reason'}"
         for member in model.record.members
         for task in member.tasks
         if (status := model.tasks.get(task.id)) is not None and status.dead

@@ -12,6 +12,7 @@ from collections import Counter
 from attrs import evolve, frozen
 
 from etcdmesos.cluster.commands import ProbeMember, ProbeProgress
+from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.model import Draft, MemberView, Model
 from etcdmesos.cluster.quorum import has_quorum
 from etcdmesos.cluster.record import Member, Record, Role, Step
@@ -46,6 +47,12 @@ def voters(record: Record) -> tuple[Member, ...]:
     )
 
 
+def serves(record: Record, health: MemberHealth) -> bool:
+    """Whether this is the word of a serving voter of the recorded cluster, not of another one at
+    the same address."""
+    return health.serving_voter and record.cluster_id in ("", health.cluster_id)
+
+
 def assess(model: Model, now: float) -> Assessment:
     """How the cluster stands at `now`, from the probes that are still fresh."""
     config = voters(model.record)
@@ -53,7 +60,7 @@ def assess(model: Model, now: float) -> Assessment:
     votes = Counter(
         (v.latest.cluster_id, v.latest.leader, v.latest.term)
         for v in fresh.values()
-        if v.latest is not None and v.latest.serving_voter
+        if v.latest is not None and serves(model.record, v.latest)
     )
     # Sorted, so that a tie cannot depend on the order in which probes came back.
     cluster_id, leader, term = max(sorted(votes), key=votes.__getitem__, default=("", "", 0))
@@ -63,7 +70,7 @@ def assess(model: Model, now: float) -> Assessment:
         if view.latest is not None
         and (view.latest.cluster_id, view.latest.leader, view.latest.term)
         == (cluster_id, leader, term)
-        and view.latest.serving_voter
+        and serves(model.record, view.latest)
     )
     progressing = _progressing(model, now)
     serving = bool(config) and has_quorum(len(agreeing), len(config)) and progressing
@@ -189,7 +196,9 @@ def _plan_member_probe(draft: Draft, member: Member) -> Draft:
 def _plan_progress_probe(draft: Draft) -> Draft:
     model, progress = draft.model, draft.model.progress
     asked = [
-        m for m in voters(model.record) if (v := model.view(m.name).latest) and v.serving_voter
+        m
+        for m in voters(model.record)
+        if (v := model.view(m.name).latest) and serves(model.record, v)
     ]
     if progress.probing or not asked:
         return draft

@@ -94,7 +94,7 @@ def obstacle(model: Model) -> str:
             "and may run members"
         )
     for framework in state.frameworks:
-        tasks = sorted(task.id for task in framework.tasks if task.id not in model.tasks)
+        tasks = sorted(task.id for task in framework.tasks)
         if tasks and framework.id != record.framework_id:
             return (
                 f"framework {framework.id} of the same name has tasks ({', '.join(tasks)}): "

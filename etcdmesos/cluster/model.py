@@ -124,6 +124,9 @@ class Model:
     store: StoreLink = StoreLink()
     mesos: MesosLink = MesosLink()
     offers: Mapping[str, HeldOffer] = {}
+    unreturned: Mapping[str, float] = {}
+    """Offers whose use or return failed, and when to give them back: the master counts them as
+    ours."""
     gang_since: float | None = None
     """Since when offers have been held for a gang."""
     setback: str = ""

@@ -6,8 +6,8 @@ from attrs import evolve
 
 from etcdmesos.cluster.bootstrap import gathering
 from etcdmesos.cluster.commands import Command, Decline, Revive, Suppress
-from etcdmesos.cluster.model import Draft
-from etcdmesos.cluster.placement import suitable
+from etcdmesos.cluster.model import Draft, without
+from etcdmesos.cluster.placement import shortage, suitable
 
 
 def plan_offers(draft: Draft) -> Draft:
@@ -17,22 +17,33 @@ def plan_offers(draft: Draft) -> Draft:
         return draft
     wanted = gathering(model, draft.now)
     settings = model.settings
-    unwanted = tuple(
+    late = tuple(i for i, at in model.unreturned.items() if at <= draft.now)
+    waiting = without(model.unreturned, *late)
+    if waiting:
+        draft = draft.waking(min(waiting.values()))
+    unwanted = late + tuple(
         offer_id
         for offer_id, held in model.offers.items()
         if not wanted
         or not _may_serve(draft, offer_id)
         or draft.now - held.since >= settings.gang_limit
     )
+    too_small = [
+        held.offer for i, held in model.offers.items() if wanted and not _may_serve(draft, i)
+    ]
+    if lacking := shortage(too_small, settings):
+        draft = draft.having(setback=f"offers were too small: {lacking}")
     commands: list[Command] = []
     if unwanted:
         commands.append(Decline(offer_ids=unwanted, refuse_seconds=settings.refuse))
     if wanted == model.mesos.suppressed:
         commands.append(Revive() if wanted else Suppress())
     offers = {i: held for i, held in model.offers.items() if i not in unwanted}
-    return draft.having(offers=offers, mesos=evolve(model.mesos, suppressed=not wanted)).asking(
-        *commands
-    )
+    return draft.having(
+        offers=offers,
+        unreturned=waiting,
+        mesos=evolve(model.mesos, suppressed=not wanted),
+    ).asking(*commands)
 
 
 def _may_serve(draft: Draft, offer_id: str) -> bool:

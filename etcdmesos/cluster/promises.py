@@ -21,7 +21,8 @@ def check(before: Model, step: Step[Model, Record]) -> None:
     if changes and not (step.model.store.loaded and step.model.mesos.subscribed):
         raise BrokenPromise(f"a change without both links: {type(changes[0]).__name__}")
     _check_launches(before, step)
-    _check_names(before.record, step.model.record)
+    if before.store.loaded:  # otherwise what was before may never have been durable
+        _check_names(before.record, step.model.record)
 
 
 def _check_launches(before: Model, step: Step[Model, Record]) -> None:

@@ -15,7 +15,8 @@ from etcdmesos.cluster.record import Step
 
 def why(model: Model, now: float) -> str:
     """What `model` is waiting for at `now`."""
-    return _SENTENCES[model.phase](model, now)
+    # What others said, and is quoted in it, may have many lines.
+    return " ".join(_SENTENCES[model.phase](model, now).split())
 
 
 def _recovering(model: Model, _now: float) -> str:
@@ -59,8 +60,11 @@ def _before(model: Model) -> str:
     return f" (before: {model.setback})" if model.setback else ""
 
 
-def _healthy(model: Model, _now: float) -> str:
-    return f"nothing: all {model.settings.cluster_size} members serve"
+def _healthy(model: Model, now: float) -> str:
+    size = model.settings.cluster_size
+    sentence = "nothing: " + (f"all {size} members serve" if size > 1 else "its one member serves")
+    noted = "; ".join(assess(model, now).findings)
+    return sentence + (f", but {noted}" if noted else "")
 
 
 def _degraded(model: Model, now: float) -> str:

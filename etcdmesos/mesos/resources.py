@@ -81,10 +81,13 @@ def port_ranges(resources: Iterable[Resource]) -> tuple[PortRange, ...]:
 
 
 def lowest_ports(resources: Iterable[Resource], count: int) -> tuple[int, ...]:
-    """The `count` lowest offered ports; fewer when the offer holds fewer."""
+    """The `count` lowest offered ports; fewer when the offer holds fewer.
+
+    Never port 0, which agents may offer and which means "any" to whoever listens on it.
+    """
     ports: list[int] = []
     for rng in port_ranges(resources):
-        for port in range(rng.begin, rng.end + 1):
+        for port in range(max(1, rng.begin), rng.end + 1):
             if len(ports) == count:
                 return tuple(ports)
             if port not in ports:

@@ -33,6 +33,8 @@ def _note_serving(draft: Draft, member: Member, health: MemberHealth) -> Draft:
     """A serving voter makes the cluster one that has served: never to be bootstrapped empty
     again."""
     model = draft.model
+    if model.record.cluster_id not in ("", health.cluster_id):
+        return draft
     if health.serving_voter and member.step is not Step.REMOVING:
         updated = evolve(
             member,

@@ -32,6 +32,7 @@ def take_subscription(draft: Draft) -> Draft:
             read_state_at=draft.now,
         ),
         offers={},
+        unreturned={},
         gang_since=None,
     )
     if draft.model.record.framework_id != event.framework_id:
@@ -47,6 +48,7 @@ def note_disconnected(draft: Draft) -> Draft:
     return draft.having(
         mesos=MesosLink(reason=event.reason, failures=failures, subscribe_at=draft.now + wait),
         offers={},
+        unreturned={},
         gang_since=None,
     )
 

@@ -68,6 +68,7 @@ def _launch_settled(draft: Draft, command: c.Command) -> Draft:
     assert isinstance(command, c.Launch)
     if isinstance(draft.event, e.CommandDone):
         return draft
+    draft = _return_later(draft, command.offer_ids)
     if isinstance(draft.event, e.CommandUnknown):
         mesos = draft.model.mesos
         ids = frozenset(task.id for task in command.tasks)
@@ -83,6 +84,29 @@ def _launch_settled(draft: Draft, command: c.Command) -> Draft:
         for task in command.tasks
     }
     return draft.having(tasks={**draft.model.tasks, **refused})
+
+
+def _return_later(draft: Draft, offer_ids: tuple[str, ...]) -> Draft:
+    """Offers that a call did not use or give back are held by us in the master's eyes, and would
+    come to nobody any more.  To give back one that is void does no harm."""
+    at = draft.now + draft.model.settings.reconcile_first
+    return draft.having(unreturned={**draft.model.unreturned, **dict.fromkeys(offer_ids, at)})
+
+
+def _decline_settled(draft: Draft, command: c.Command) -> Draft:
+    assert isinstance(command, c.Decline)
+    if isinstance(draft.event, e.CommandDone):
+        return draft
+    return _return_later(draft, command.offer_ids)
+
+
+def _reconcile_settled(draft: Draft, command: c.Command) -> Draft:
+    """Questions about recorded tasks are repeated anyway; the one for all tasks is asked again."""
+    assert isinstance(command, c.Reconcile)
+    if isinstance(draft.event, e.CommandDone) or command.tasks:
+        return draft
+    again = draft.now + draft.model.settings.reconcile_first
+    return draft.having(mesos=evolve(draft.model.mesos, reconcile_all_at=again))
 
 
 def _suppress_failed(draft: Draft, command: c.Command) -> Draft:
@@ -103,6 +127,8 @@ _SETTLES: dict[type[c.Command], Callable[[Draft, c.Command], Draft]] = {
     c.ProbeProgress: _progress_probe_failed,
     c.ReadMasterState: _state_not_read,
     c.Launch: _launch_settled,
+    c.Decline: _decline_settled,
+    c.Reconcile: _reconcile_settled,
     c.Suppress: _suppress_failed,
     c.Revive: _suppress_failed,
     c.Subscribe: _subscribe_failed,

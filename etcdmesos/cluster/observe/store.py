@@ -8,7 +8,8 @@ from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.model import Draft, StoreLink
 from etcdmesos.cluster.observe.event import event_of
-from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.record import Member, Record
+from etcdmesos.cluster.record import Step as MemberStep
 
 
 def take_record(draft: Draft) -> Draft:
@@ -36,7 +37,42 @@ def take_record(draft: Draft) -> Draft:
     if not ours or record.epoch < ours:
         # Also when our first save never arrived: an epoch once claimed is not claimed again.
         record = evolve(record, epoch=max(ours, record.epoch + 1), sequence=0)
-    return draft.having(record=record, store=StoreLink(loaded=True), attempt_since=draft.now)
+    record = _with_what_was_seen(record, draft.model.record)
+    # Of tasks that were never on record (their launch was not let out), nothing is remembered:
+    # their names may be used now, for the first time.
+    tasks = {i: s for i, s in draft.model.tasks.items() if record.owner(i) or not s.dead}
+    return draft.having(
+        record=record, tasks=tasks, store=StoreLink(loaded=True), attempt_since=draft.now
+    )
+
+
+def _with_what_was_seen(stored: Record, ours: Record) -> Record:
+    """`stored` with the facts in `ours`, the record as this scheduler knew it before.
+
+    Facts seen while no record was in hand are told only once; intents that were not saved are
+    none.
+    """
+    return evolve(
+        stored,
+        framework_id=ours.framework_id or stored.framework_id,
+        served=stored.served or (ours.served and ours.generation == stored.generation),
+        cluster_id=stored.cluster_id
+        or (ours.cluster_id if ours.generation == stored.generation else ""),
+        highest_revision=max(stored.highest_revision, ours.highest_revision),
+        members=tuple(_as_seen(m, ours.member(m.name)) for m in stored.members),
+    )
+
+
+_SEEN = (MemberStep.LAUNCHING, MemberStep.JOINING, MemberStep.VOTER)
+"""Steps that tell what was seen of a member, in the order in which it happens."""
+
+
+def _as_seen(stored: Member, ours: Member | None) -> Member:
+    if ours is None or ours.tasks != stored.tasks:
+        return stored
+    if stored.step not in _SEEN or ours.step not in _SEEN:
+        return stored
+    return ours if _SEEN.index(ours.step) >= _SEEN.index(stored.step) else stored
 
 
 def note_record_unavailable(draft: Draft) -> Draft:
@@ -56,4 +92,6 @@ def note_save_failed(draft: Draft) -> Draft:
         return draft.asking(
             c.Exit(status=1, reason="another scheduler has written this cluster's record")
         )
-    return draft.having(store=StoreLink(reason=event.reason))
+    # Not at once: a store that can be read and not written would be tried without a pause.
+    wait = draft.model.settings.subscribe_first
+    return draft.having(store=StoreLink(reason=event.reason, load_at=draft.now + wait))

@@ -1,0 +1,62 @@
+"""Steps in a short stable form: how the scripts show what the controller does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from etcdmesos.cluster import commands as c
+from etcdmesos.cluster.record import Member, Record
+from etcdmesos.step import Command
+
+
+def command(asked: Command) -> str:
+    """One line for one command."""
+    said = _WORDS.get(type(asked))
+    return said(asked) if said is not None else type(asked).__name__.lower()
+
+
+def record(saved: Record) -> str:
+    """One line for one save: version, then what a reader of a story wants to know."""
+    parts = [f"save {saved.epoch}.{saved.sequence}"]
+    if saved.framework_id:
+        parts.append(saved.framework_id)
+    parts.append(f"gen {saved.generation}")
+    if saved.failed_attempts:
+        parts.append(f"failed {saved.failed_attempts}")
+    if saved.served:
+        parts.append(f"served as {saved.cluster_id}")
+    parts.append(" ".join(map(member, saved.members)) or "no members")
+    return ", ".join(parts)
+
+
+def member(recorded: Member) -> str:
+    return f"{recorded.name}={recorded.step.value}@{recorded.agent_id}"
+
+
+def _launch(launch: c.Launch) -> str:
+    tasks = " ".join(
+        f"{task.id}@{task.agent_id}:{'+'.join(str(port.number) for port in task.ports)}"
+        for task in launch.tasks
+    )
+    return f"launch {tasks} from {' '.join(launch.offer_ids)}"
+
+
+def _reconcile(asked: c.Reconcile) -> str:
+    return f"reconcile {' '.join(task for task, _ in asked.tasks) or 'everything'}"
+
+
+_WORDS: dict[type[Command], Callable[[Any], str]] = {
+    c.Subscribe: lambda a: f"subscribe as {a.framework_id or 'a new framework'}",
+    c.ReadMasterState: lambda _: "read the master's state",
+    c.LoadRecord: lambda _: "load the record",
+    c.Launch: _launch,
+    c.Decline: lambda a: f"decline {' '.join(a.offer_ids)} for {a.refuse_seconds:g} s",
+    c.Acknowledge: lambda a: f"acknowledge {a.status.uuid}",
+    c.Reconcile: _reconcile,
+    c.Kill: lambda a: f"kill {a.task_id}@{a.agent_id}",
+    c.Shutdown: lambda a: f"shutdown {a.executor_id}@{a.agent_id}",
+    c.ProbeMember: lambda a: f"probe {a.member}",
+    c.ProbeProgress: lambda a: f"probe progress by {a.member}",
+    c.Exit: lambda a: f"exit {a.status}" + (f": {a.reason}" if a.reason else ""),
+}
