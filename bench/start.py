@@ -128,15 +128,14 @@ def _trivial_task(mesos: EmbeddedMesos) -> float:
 
 
 def _launch(framework: dict[str, str], offer: dict[str, Any]) -> dict[str, Any]:
-    allocation = {"allocation_info": offer["allocation_info"]}
     task = {
         "name": "trivial",
         "task_id": {"value": "trivial"},
         "agent_id": offer["agent_id"],
         "command": {"value": "exec sleep 60"},
         "resources": [
-            {"name": "cpus", "type": "SCALAR", "scalar": {"value": 0.1}, **allocation},
-            {"name": "mem", "type": "SCALAR", "scalar": {"value": 32}, **allocation},
+            {"name": "cpus", "type": "SCALAR", "scalar": {"value": 0.1}},
+            {"name": "mem", "type": "SCALAR", "scalar": {"value": 32}},
         ],
     }
     operation = {"type": "LAUNCH", "launch": {"task_infos": [task]}}

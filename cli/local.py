@@ -43,6 +43,7 @@ OWN_FLAGS = (
     f.Flag("agents", f.whole_number, 5, "number of Mesos agents, on 127.0.0.11 and following"),
     f.Flag("work-dir", f.text, "", "folder for everything of a run, by default a temporary one"),
     f.Flag("master-port", f.whole_number, 5050, "port of the Mesos master on 127.0.0.1, 0 for any"),
+    f.Flag("agent-port", f.whole_number, 5051, "port of every agent, 0 for any"),
     f.Flag("mesos-only", f.boolean, False, "start no scheduler"),
 )
 NOT_PASSED_ON = ("master", "log_dir", "address")
@@ -108,7 +109,10 @@ def _mesos(values: Mapping[str, Any], work_dir: Path) -> Iterator[EmbeddedMesos]
         try:
             mesos = stack.enter_context(
                 running(
-                    work_dir / "mesos", master_port=values["master_port"], agents=values["agents"]
+                    work_dir / "mesos",
+                    master_port=values["master_port"],
+                    agent_port=values["agent_port"],
+                    agents=values["agents"],
                 )
             )
         except (ValueError, OSError) as error:

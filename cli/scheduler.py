@@ -144,11 +144,15 @@ def _attach_ports(
 def _programs(values: dict[str, Any]) -> dict[str, Path]:
     """The files agents fetch, by the name each has in the sandbox."""
     here = Path(sys.argv[0]).resolve().parent
+    etcd = flags.binary("etcd-bin", values["etcd_bin"], "etcd", here)
+    first, last = flags.INCONSISTENT_ETCD
+    if first <= flags.etcd_version(etcd) <= last:
+        log.warning("this etcd can lose acknowledged writes: use 3.5.3 or newer (etcd issue 13766)")
     return {
         "etcd-mesos-executor": flags.binary(
             "executor-bin", values["executor_bin"], "etcd-mesos-executor", here
         ),
-        "etcd": flags.binary("etcd-bin", values["etcd_bin"], "etcd", here),
+        "etcd": etcd,
     }
 
 
@@ -158,8 +162,11 @@ def _store(values: dict[str, Any]) -> RecordStore[Record]:
         return MemoryStore()
     if place.startswith("zk://"):
         raise BadUsage("-zk-framework-persist=zk://… is not supported by this version: file:/// is")
-    store = FileStore(directory_of(place), values["framework_name"])
-    store.hold()
+    try:
+        store = FileStore(directory_of(place), values["framework_name"])
+        store.hold()
+    except BadUsage as error:
+        raise BadUsage(f"-zk-framework-persist: {error}") from None
     return store
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import re
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,12 @@ FLAGS = (
     f.Flag("mesos-offer-refuse-seconds", f.number, 15.0, "how long a declined offer is unwanted"),
     f.Flag("probe-interval-seconds", f.number, 2.0, "between two health checks of a member"),
 )  # fmt: skip
+
+OLDEST_ETCD = (3, 4, 0)
+INCONSISTENT_ETCD = ((3, 5, 0), (3, 5, 2))
+"""First and last release that can lose acknowledged writes on a crash (etcd issue 13766)."""
+VERSION_LIMIT = 10.0
+"""Seconds that `etcd --version` may take."""
 
 OURS = re.compile(
     r"name|data-dir|wal-dir|initial-.*|listen-.*|advertise-.*|discovery.*|force-new-cluster|proxy.*"
@@ -188,6 +195,23 @@ def binary(flag: str, given: str, name: str, beside: Path) -> Path:
             return candidate
     where = given or f"{beside}/{name} or on PATH"
     raise BadUsage(f"-{flag}: there is no file {where}")
+
+
+def etcd_version(path: Path) -> tuple[int, ...]:
+    """What `path` says of its version.  Raises BadUsage when it is no etcd that can be run here."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the operator's own binary
+            [path, "--version"], capture_output=True, text=True, timeout=VERSION_LIMIT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BadUsage(f"-etcd-bin={path}: cannot be run: {error}") from None
+    match = re.search(r"etcd Version: (\d+)\.(\d+)\.(\d+)", done.stdout)
+    if match is None:
+        raise BadUsage(f"-etcd-bin={path}: is no etcd: --version does not say so")
+    version = tuple(int(part) for part in match.groups())
+    if version < OLDEST_ETCD:
+        raise BadUsage(f"-etcd-bin={path}: is etcd {match[0].split()[-1]}, 3.4 is the oldest known")
+    return version
 
 
 def _on_path(name: str) -> list[Path]:

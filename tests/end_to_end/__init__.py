@@ -1,0 +1,1 @@
+"""The built executables, as their users start them: real processes, real etcd."""

@@ -1,0 +1,148 @@
+"""Starts the built executables on free ports, reads what they say, and ends them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+BIN = PROJECT / "bin"
+LIMIT = 90.0
+"""Seconds anything here may take on a busy machine before the test fails."""
+
+
+def etcd_binary(version: str, name: str = "etcd") -> Path:
+    """The program `name` of that etcd, as `make etcd` puts it."""
+    return PROJECT / ".cache" / "etcd" / version / name
+
+
+class Daemon:
+    """One of our executables with its output, line by line."""
+
+    def __init__(self, program: str, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [str(BIN / program), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+        )
+        self.lines: list[str] = []
+        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as output:
+            for line in output:
+                self._queue.put(line.rstrip("\n"))
+        self._queue.put(None)
+
+    def wait_for(self, beginning: str) -> str:
+        """The rest of the first line that starts with `beginning`."""
+        deadline = time.monotonic() + LIMIT
+        while True:
+            try:
+                line = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                line = None
+            if line is None:
+                said = "\n".join(self.lines)
+                raise AssertionError(f"no line starts with {beginning!r}:\n{said}")
+            self.lines.append(line)
+            if line.startswith(beginning):
+                return line.removeprefix(beginning).strip()
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        """Send the signal and wait for the end; returns the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        status = self.process.wait(LIMIT)
+        self._reader.join(LIMIT)
+        return status
+
+
+@contextmanager
+def local(folder: Path, *arguments: str) -> Iterator[Daemon]:
+    """etcd-mesos-local on free ports with everything below `folder`."""
+    daemon = Daemon(
+        "etcd-mesos-local",
+        f"-work-dir={folder}/run",
+        "-master-port=0",
+        "-agent-port=0",
+        "-admin-port=0",
+        "-artifact-port=0",
+        *arguments,
+    )
+    try:
+        yield daemon
+    finally:
+        daemon.end()
+
+
+def get(address: str, path: str) -> tuple[int, str]:
+    """(status, body) of a GET at host:port."""
+    connection = http.client.HTTPConnection(address, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def stats(address: str) -> dict[str, Any]:
+    """The body of /stats."""
+    body: dict[str, Any] = json.loads(get(address, "/stats")[1])
+    return body
+
+
+def until(condition: Any, what: str) -> Any:
+    """The first true value of `condition`, asked ten times a second."""
+    deadline = time.monotonic() + LIMIT
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{what}: not within {LIMIT:g} s"
+        time.sleep(0.1)
+    return value
+
+
+def processes_below(folder: Path) -> list[str]:
+    """Command lines of all processes whose working folder or arguments are below `folder`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or entry.name == str(os.getpid()):
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            working = os.readlink(entry / "cwd")
+        except OSError:
+            continue
+        if str(folder) in command or working.startswith(str(folder)):
+            found.append(command)
+    return found
+
+
+def etcd_process(folder: Path, member: str) -> int:
+    """The pid of the etcd of that name below `folder`."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            arguments = (entry / "cmdline").read_bytes().split(b"\0")
+            working = os.readlink(entry / "cwd")
+        except OSError:
+            continue
+        if f"--name={member}".encode() in arguments and working.startswith(str(folder)):
+            return int(entry.name)
+    raise AssertionError(f"no etcd of {member} below {folder}")
