@@ -198,7 +198,9 @@ def _extract(archive: Path, sandbox: Path) -> None:
             _gunzip(archive)
         elif name.endswith(_TAR_ENDINGS):
             with tarfile.open(archive) as tar:
-                tar.extractall(sandbox, filter="tar")
+                # Python before 3.11.4, such as Debian 12's, has no filters.
+                tar.extraction_filter = getattr(tarfile, "tar_filter", None)
+                tar.extractall(sandbox)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         raise FetchError(f"Failed to extract archive '{archive}': {error}") from error
 

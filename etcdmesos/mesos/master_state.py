@@ -40,7 +40,8 @@ class MasterState:
 
     registered_agents: frozenset[str]
     outstanding_agents: int
-    """Agents the master recovered from its registry that have neither come back nor been given up."""
+    """Agents the master recovered from its registry that have neither come back nor been given
+    up."""
     unreachable_agents: int
     frameworks: tuple[ListedFramework, ...]
     """Those of the name asked for, completed ones left out."""

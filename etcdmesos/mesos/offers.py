@@ -12,7 +12,8 @@ from etcdmesos.mesos.resources import Json, Resource
 
 @frozen(kw_only=True)
 class Offer:
-    """One offer.  `attributes` are the agent's, as text; `region` and `zone` are "" if it names none."""
+    """One offer.  `attributes` are the agent's, as text; `region` and `zone` are "" if it names
+    none."""
 
     id: str
     agent_id: str
@@ -41,7 +42,8 @@ class Offer:
 
 
 def _attribute_text(attribute: Mapping[str, Any]) -> str:
-    """An attribute's value as Marathon's constraints read it: text, number, or ranges `[1-2,5-9]`."""
+    """An attribute's value as Marathon's constraints read it: text, number, or ranges
+    `[1-2,5-9]`."""
     kind = attribute.get("type")
     if kind == "SCALAR":
         return f"{float(attribute['scalar']['value']):g}"

@@ -29,8 +29,8 @@ class PortRange:
 class Resource:
     """One resource of an offer.
 
-    A scalar has `amount` (cpus in cores, mem and disk in MiB); `ports` has `ranges`.  `tags` are the
-    fields that must be handed back unchanged for the master to take it (role, reservations,
+    A scalar has `amount` (cpus in cores, mem and disk in MiB); `ports` has `ranges`.  `tags` are
+    the fields that must be handed back unchanged for the master to take it (role, reservations,
     allocation_info, disk), as (key, value) pairs of the original JSON.
     """
 
@@ -65,7 +65,8 @@ class Resource:
 
     @property
     def plain(self) -> bool:
-        """False for persistent volumes, mounts and revocable resources, which no task here may take."""
+        """False for persistent volumes, mounts and revocable resources, which no task here may
+        take."""
         return "revocable" not in self.tags and "disk" not in self.tags
 
 

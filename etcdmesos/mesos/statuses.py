@@ -49,12 +49,14 @@ DEAD = frozenset(
 """Seen to have ended (GONE_BY_OPERATOR: on the operator's word)."""
 
 REFUSED = frozenset({TaskState.ERROR, TaskState.DROPPED})
-"""The master's answer to *one ACCEPT*, not to the task: dead only because no id is accepted twice."""
+"""The master's answer to *one ACCEPT*, not to the task: dead only because no id is accepted
+twice."""
 
 
 @frozen(kw_only=True)
 class TaskStatus:
-    """One status update.  `uuid` is "" when nothing is to be acknowledged (the master's own words)."""
+    """One status update.  `uuid` is "" when nothing is to be acknowledged (the master's own
+    words)."""
 
     task_id: str
     state: TaskState
