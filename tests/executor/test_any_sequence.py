@@ -143,8 +143,8 @@ class AnySequence(RuleBasedStateMachine):
             world.settle()
             world.pass_time(1.0)
         assert world.exit is not None, f"still {world.model.phase}"
-        task = world.model.task
-        if task is not None and world.subscribed:
+        task, leave_at = world.model.task, world.model.leave_at
+        if task is not None and world.subscribed and leave_at is not None and world.now < leave_at:
             last = [u.state for u in world.at_agent.values() if u.task_id == task.id][-1]
             assert last in ("TASK_KILLED", "TASK_FAILED")
 
