@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import time
 from pathlib import Path
 
 from logfmter import Logfmter
@@ -32,8 +33,11 @@ def log_to(program: str, directory: str, *, on_stderr: bool = True) -> None:
     formatter = Logfmter(
         keys=["at", "level", "where"],
         mapping={"at": "asctime", "level": "levelname", "where": "name"},
-        datefmt="%Y-%m-%dT%H:%M:%S%z",
     )
+    # UTC to the millisecond: lines of several hosts are read side by side.
+    formatter.converter = time.gmtime
+    formatter.default_time_format = "%Y-%m-%dT%H:%M:%S"
+    formatter.default_msec_format = "%s.%03dZ"
     for handler in handlers:
         handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
