@@ -73,10 +73,11 @@ def run(arguments: list[str]) -> int:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
-    values["admin_port"] = values["admin_port"] or _free_port()
-    scheduler = None if values["mesos_only"] else _scheduler_command(values)
     work_dir = _prepare(values["work_dir"])
+    values["admin_port"] = values["admin_port"] or _free_port()
+    values["zk_framework_persist"] = values["zk_framework_persist"] or f"file://{work_dir}/record"
     try:
+        scheduler = None if values["mesos_only"] else _scheduler_command(values)
         log_to(PROGRAM, str(work_dir / "log"), on_stderr=False)
         with _mesos(values, work_dir) as mesos:
             print(f"Mesos master: http://{mesos.master} with {values['agents']} agents", flush=True)
@@ -84,6 +85,8 @@ def run(arguments: list[str]) -> int:
             print(f"everything of this run: {work_dir}", flush=True)
             if scheduler is None:
                 return _wait()
+            for warning in scheduler_flags.warnings(values):
+                print(f"warning: {warning}", flush=True)
             return _run_scheduler([*scheduler, f"-master={mesos.master}"], values, work_dir)
     except KeyboardInterrupt:
         return 0
@@ -155,8 +158,6 @@ def _free_port() -> int:
 
 
 def _run_scheduler(command: list[str], values: Mapping[str, Any], work_dir: Path) -> int:
-    if not values["zk_framework_persist"]:
-        command.append(f"-zk-framework-persist=file://{work_dir}/record")
     command.append(f"-log_dir={work_dir}/log")
     with (work_dir / "scheduler.stderr").open("wb") as stderr:
         # Started from the main thread, which lives as long as this process: PDEATHSIG fires when
