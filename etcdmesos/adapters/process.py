@@ -221,8 +221,6 @@ def _refuse_port_in_use(host: str, port: int) -> None:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-            # Binding alone succeeds beside a listener that reuses its address, too.
-            probe.listen(1)
     except OSError as error:
         raise CannotStart(f"cannot listen on {host}:{port}: {_reason(error)}") from error
 

@@ -260,6 +260,19 @@ def test_an_answer_of_peers_is_waited_for() -> None:
     assert len(world.of(StartEtcd)) == 1
 
 
+def test_a_late_answer_of_an_earlier_etcd_says_nothing_about_this_one() -> None:
+    """It is told apart by its run."""
+    world = World()
+    world.serve()
+    world.health = health(leader="")
+    world.etcd_exits(-9)
+    world.settle()
+    world.pass_time(1.1)
+    world.settle()
+    world.feed(ev.MemberProbed(run=1, health=health()))
+    assert world.model.phase == "starting"
+
+
 def test_a_start_that_fails_counts_as_a_crash() -> None:
     """A binary that went away is tried again, and given up in the end."""
     world = World()
