@@ -1,0 +1,202 @@
+"""Every (phase, event) of the cluster's chart, from several models of each phase.
+
+The outcome is a legal step, or IllegalEvent exactly where the chart says impossible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from attrs import evolve
+
+from etcdmesos.cluster import commands as c
+from etcdmesos.cluster import events as e
+from etcdmesos.cluster.controller import event_name
+from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.why import why
+from etcdmesos.errors import IllegalEvent
+from etcdmesos.mesos.statuses import TaskState
+from etcdmesos.step import Command, Event, Exit, LoadRecord
+from tests.cluster import make
+from tests.cluster.stage import Stage
+
+# How each model came to be, in the directives of the scripts.
+STORIES: dict[str, str] = {
+    "nothing known": "start",
+    "no record in reach": "start\nrecord unavailable away",
+    "record in hand": "start\nrecord none",
+    "subscribed": "start\nrecord none\nsubscribed fw-1",
+    "restarted beside a cluster": "given healthy\nstart\nrecord stored\nsubscribed fw-1\nstate",
+    "master lost": "given healthy\ndisconnected cut",
+    "save failed": "given healthy\nstore unknown-written\nrunning etcd-1 sandbox=/a",
+    "no offers yet": "given connected",
+    "gathering": "given connected\noffers a b",
+    "held back": "start\nrecord none\nsubscribed fw-1\nstate fw-0=t-1\noffers a b c",
+    "launched": "given launched",
+    "launch unknown": "given launched\noutcome unknown launch etcd-2",
+    "started": "given started",
+    "one served": "given started\nprobed etcd-1",
+    "giving up": "given launched\nstarting etcd-1\ndropped etcd-2\ndropped etcd-3",
+    "pausing": "given started\nfailed etcd-1 etcd-2 etcd-3",
+    "healthy": "given healthy",
+    "healthy with a stray": "given healthy\nrunning old-1 agent=z",
+    "one dead": "given healthy\nfailed etcd-2",
+    "unreachable": "given healthy\nunreachable etcd-1\netcd etcd-2 etcd-3\ntick 20",
+    "no quorum": "given healthy\netcd\ntick 20",
+    "lost": "given healthy\nfailed etcd-1 etcd-2 etcd-3",
+    "lost with a stray": "given healthy\nfailed etcd-1 etcd-2 etcd-3\nrunning old-1 agent=z",
+    "one member": "given healthy size=1",
+}
+
+
+def staged(story: str) -> Stage:
+    stage = Stage()
+    stage.play(story)
+    return stage
+
+
+MODELS: dict[str, tuple[Model, float]] = {}
+for name, story in STORIES.items():
+    _stage = staged(story)
+    assert _stage.model is not None
+    MODELS[name] = (_stage.model, _stage.now)
+
+
+def commands_of(model: Model) -> Iterator[Command]:
+    """One command of each kind, of a member on record where it has one."""
+    member = next(iter(model.record.members), make.member(1, "a"))
+    task = member.tasks[0]
+    yield c.Subscribe(framework_id="")
+    yield c.ReadMasterState()
+    yield c.Decline(offer_ids=("x-1",), refuse_seconds=1)
+    yield c.Suppress()
+    yield c.Revive()
+    yield c.Acknowledge(status=make.status(task.id, TaskState.RUNNING, uuid="u"))
+    yield c.Reconcile(tasks=())
+    yield c.Reconcile(tasks=((task.id, task.agent_id),))
+    yield c.Kill(task_id=task.id, agent_id=task.agent_id)
+    yield c.Shutdown(executor_id=task.executor_id, agent_id=task.agent_id)
+    yield c.ProbeMember(member=member.name, client_url="")
+    yield c.ProbeProgress(member=member.name, client_url="")
+
+
+def events_of(model: Model) -> Iterator[Event]:
+    """Events of every class: of what is on record, of what is not, and the extremes."""
+    yield e.TimerFired()
+    yield e.RecordLoaded(record=None)
+    yield e.RecordLoaded(record=make.record())
+    yield e.RecordLoaded(record=make.record(make.member(1, "a"), size=3))
+    yield e.RecordLoaded(record=make.record(size=5))
+    yield e.RecordLoaded(record=make.record(epoch=99))
+    yield e.RecordUnavailable(reason="x", unreadable=False)
+    yield e.RecordUnavailable(reason="x", unreadable=True)
+    yield e.SaveFailed(reason="x", conflict=False)
+    yield e.SaveFailed(reason="x", conflict=True)
+    yield e.Subscribed(framework_id="fw-1", master="m:1")
+    yield e.Subscribed(framework_id="fw-2", master="m:2")
+    yield e.Disconnected(reason="x")
+    yield e.FrameworkRefused(message="x")
+    yield e.OffersReceived(offers=())
+    yield e.OffersReceived(offers=tuple(make.offer(f"{a}-77") for a in "abcdef"))
+    yield e.OffersReceived(offers=(make.offer("a-78", cpus=0.1), make.offer("a-79", ports=())))
+    yield e.OfferRescinded(offer_id="a-1")
+    yield e.AgentLost(agent_id="a")
+    yield e.ExecutorLost(agent_id="a", executor_id="x", wait_status=9)
+    yield e.ExecutorSaid(agent_id="a", executor_id="x", data=b"\xff")
+    yield e.MasterStateRead(state=make.master_state())
+    yield e.MasterStateRead(state=make.master_state(outstanding=2, others={"fw-0": ("t",)}))
+    yield e.ProgressMade(member="etcd-1")
+    yield e.StopAsked()
+    for state in TaskState:
+        for task in ("etcd-1-1", "old-1"):
+            yield e.TaskUpdated(status=make.status(task, state, uuid="u"))
+            yield e.TaskUpdated(status=make.status(task, state, data="bm9uc2Vuc2U="))
+    for member in ("etcd-1", "etcd-77"):
+        for changes in ({}, {"learner": True}, {"cluster_id": "c9"}, {"alarms": ("NOSPACE",)}):
+            yield e.MemberProbed(member=member, health=make.health(member, **changes))
+        yield e.MemberProbed(member=member, health=make.health(member, leader=""))
+    for command in commands_of(model):
+        yield e.CommandDone(command=command)
+        yield e.CommandFailed(command=command, reason="x")
+        yield e.CommandUnknown(command=command, reason="x")
+
+
+KINDS = {
+    kind for kind in vars(c).values() if isinstance(kind, type) and issubclass(kind, Command)
+} | {LoadRecord, Exit}
+IMPOSSIBLE = {
+    (phase, verdict.on)
+    for verdict in make.CONTROLLER.chart.definition.impossible
+    for phase in verdict.phases
+}
+
+
+OF_THE_RECORD = (e.RecordLoaded, e.RecordUnavailable)
+
+
+def test_the_models_cover_every_phase() -> None:
+    """The stories lead to several models of each phase."""
+    phases = [model.phase for model, _ in MODELS.values()]
+    assert set(phases) == set(make.CONTROLLER.chart.definition.phases)
+    assert all(phases.count(phase) >= 2 for phase in phases)
+
+
+def test_the_events_cover_every_class() -> None:
+    """Every event of the chart is tried."""
+    model, _ = MODELS["healthy"]
+    definition = make.CONTROLLER.chart.definition
+    tried = {event_name(type(event)) for event in events_of(model)}
+    assert tried == set(definition.events) - definition.reviews
+
+
+@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("later", [0.0, 0.01, 1000.0])
+def test_every_event_in_every_phase(name: str, later: float) -> None:
+    """Each cell is a legal step, or IllegalEvent exactly where the chart says so."""
+    model, since = MODELS[name]
+    now = since + later
+    for event in events_of(model):
+        if (model.phase, event_name(type(event))) in IMPOSSIBLE:
+            with pytest.raises(IllegalEvent):
+                make.CONTROLLER.step(model, event, now)
+            continue
+        if isinstance(event, OF_THE_RECORD) and not model.store.loading:
+            continue  # nobody can say this: the record is read only when asked for
+        step = make.CONTROLLER.step(model, event, now)
+        assert step.model.phase in make.CONTROLLER.chart.definition.phases
+        assert {type(command) for command in step.commands} <= KINDS
+        assert step.wake_at is None or step.wake_at > now
+        if step.save is not None:
+            assert step.save == step.model.record
+            assert model.store.loaded or isinstance(event, e.RecordLoaded)
+        if isinstance(event, e.TaskUpdated) and event.status.uuid:
+            assert step.commands.count(c.Acknowledge(status=event.status)) == 1
+        assert why(step.model, now).strip()
+        assert step.model.settings == model.settings
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_an_illegal_event_changes_nothing(name: str) -> None:
+    """After IllegalEvent the old model still stands and the next event is taken as ever."""
+    model, now = MODELS[name]
+    before = make.CONTROLLER.step(model, e.TimerFired(), now)
+    for event in events_of(model):
+        if (model.phase, event_name(type(event))) in IMPOSSIBLE:
+            with pytest.raises(IllegalEvent):
+                make.CONTROLLER.step(model, event, now)
+    assert make.CONTROLLER.step(model, e.TimerFired(), now) == before
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_the_same_event_twice_changes_little(name: str) -> None:
+    """A repeated observation costs a step, never a launch: level, not edge."""
+    model, now = MODELS[name]
+    repeatable = (e.TaskUpdated, e.MemberProbed, e.ProgressMade, e.OfferRescinded, e.AgentLost)
+    for event in events_of(model):
+        if not isinstance(event, repeatable):
+            continue
+        once = make.CONTROLLER.step(model, event, now).model
+        twice = make.CONTROLLER.step(once, event, now)
+        assert not [x for x in twice.commands if isinstance(x, c.Launch | c.Kill | c.Shutdown)]
+        assert evolve(twice.model.record, sequence=0) == evolve(once.record, sequence=0)

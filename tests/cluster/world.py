@@ -1,0 +1,472 @@
+"""A small honest world around the controller: a record store, a Mesos and etcd members.
+
+It can only do what the real ones can: Mesos' stream keeps its order and ends with the subscription,
+status updates come again until they are acknowledged, calls are carried out in order or not at all
+or nobody knows, a record write may be lost or its answer may be.  Everything waits in queues until
+somebody (a test, or `settle`) lets the next thing happen; `oracles.py` watches every step.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from attrs import define, field
+
+from etcdmesos.cluster import commands as c
+from etcdmesos.cluster import events as e
+from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.quorum import has_quorum
+from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.settings import Settings
+from etcdmesos.member_spec import MemberSpec
+from etcdmesos.mesos.master_state import ListedFramework, ListedTask, MasterState
+from etcdmesos.mesos.offers import Offer
+from etcdmesos.mesos.statuses import TaskState, TaskStatus
+from etcdmesos.mesos.tasks import Task
+from etcdmesos.step import Command, Event
+from tests.cluster import make
+from tests.cluster.oracles import Oracles
+
+ENDED = (TaskState.FAILED, TaskState.KILLED, TaskState.FINISHED)
+UP = (TaskState.STARTING, TaskState.RUNNING)
+PROBES = (c.ProbeMember, c.ProbeProgress)
+
+
+@define
+class RunningTask:
+    """A task as its agent knows it."""
+
+    task: Task
+    spec: MemberSpec
+    state: TaskState = TaskState.STAGING
+    unacknowledged: deque[TaskStatus] = field(factory=deque)
+    stubborn: bool = False
+    """Its executor does not react to KILL; SHUTDOWN is the agent's."""
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+
+@define
+class Agent:
+    name: str
+    connected: bool = True
+    registered: bool = True
+    """The master knows it; False for a while after the master's failover."""
+    tasks: dict[str, RunningTask] = field(factory=dict)
+    refused_until: float = 0.0
+
+
+class World:
+    """One cluster's surroundings, and the one scheduler process that runs in them."""
+
+    def __init__(self, size: int = 3, agents: int = 4, single: bool = True) -> None:
+        self.settings: Settings = make.settings(size, single_instance_per_agent=single)
+        self.now = 0.0
+        self.stored: Record | None = None
+        self.store = "ok"
+        self.agents = {name: Agent(name) for name in "abcdefgh"[:agents]}
+        self.framework = ""
+        self.subscribed = False
+        self.suppressed = False
+        self.offers: dict[str, Offer] = {}
+        self.serial = 0
+        self.oracles = Oracles(self.settings)
+        self.start()
+
+    # The scheduler process
+
+    def start(self) -> None:
+        """A new scheduler process; whatever the old one had under way is lost."""
+        self.model: Model = make.CONTROLLER.start(self.settings)
+        self.mail: dict[str, deque[Event]] = {}
+        self.calls: deque[Command] = deque()
+        self.probes: dict[tuple[type, str], Command] = {}
+        self.wake_at: float | None = self.now
+        self.exited = False
+        self.oracles.process_started()
+
+    def crash(self) -> None:
+        self._end_subscription()
+        self.start()
+
+    def post(self, source: str, event: Event) -> None:
+        self.mail.setdefault(source, deque()).append(event)
+
+    def deliver(self, source: str) -> None:
+        """The oldest event of `source` reaches the controller."""
+        queue = self.mail[source]
+        event = queue.popleft()
+        if not queue:
+            del self.mail[source]
+        self.take(event)
+
+    def take(self, event: Event) -> None:
+        if self.exited:
+            return
+        before = self.model
+        step = make.CONTROLLER.step(before, event, self.now)
+        again = make.CONTROLLER.step(before, event, self.now)
+        assert again == step, "the same event on the same model led to something else"
+        self.oracles.check(before, event, step, self.now)
+        self.model, self.wake_at = step.model, step.wake_at
+        if step.save is not None and not self._save(step.save, step.commands):
+            return
+        for command in step.commands:
+            self._release(command)
+
+    def _save(self, record: Record, commands: tuple[Command, ...]) -> bool:
+        mode, written = self.store, self.store in ("ok", "unknown-written")
+        if written:
+            self.stored = record
+            self.oracles.saved(record)
+        if mode == "ok":
+            return True
+        self.take(e.SaveFailed(reason=mode, conflict=False))
+        for command in commands:
+            self.take(e.CommandFailed(command=command, reason="the record was not saved"))
+        return False
+
+    def _release(self, command: Command) -> None:
+        self.oracles.released(command)
+        if isinstance(command, c.LoadRecord):
+            if self.store == "away":
+                self.post("store", e.RecordUnavailable(reason="away", unreadable=False))
+            else:
+                self.post("store", e.RecordLoaded(record=self.stored))
+        elif isinstance(command, c.Exit):
+            self.exited = True
+        elif isinstance(command, PROBES):
+            self.probes[type(command), command.member] = command
+        elif isinstance(command, c.ReadMasterState):
+            self.probes[type(command), ""] = command
+        else:
+            self.calls.append(command)
+
+    def pass_time(self, seconds: float) -> None:
+        """Time passes; the timer fires when it is due and nothing else came first."""
+        end = self.now + seconds
+        while not self.exited and self.wake_at is not None and self.wake_at <= end:
+            self.now = max(self.now, self.wake_at)
+            self.take(e.TimerFired())
+        self.now = end
+
+    # Mesos: carrying out calls
+
+    def carry_out(self, outcome: str = "done") -> None:
+        """The oldest call ends: done, failed, unknown-done or unknown-lost."""
+        call = self.calls.popleft()
+        if isinstance(call, c.Subscribe):
+            self._subscribe(call, outcome)
+            return
+        if not self.subscribed:
+            self.post("calls", e.CommandFailed(command=call, reason="not subscribed"))
+            return
+        if outcome in ("done", "unknown-done"):
+            self._apply(call)
+        ends: dict[str, Event] = {
+            "done": e.CommandDone(command=call),
+            "failed": e.CommandFailed(command=call, reason="503"),
+        }
+        lost = e.CommandUnknown(command=call, reason="the answer was lost")
+        self.post("calls", ends.get(outcome, lost))
+
+    def _subscribe(self, call: c.Subscribe, outcome: str) -> None:
+        self._end_subscription()
+        if outcome != "done":
+            self.post("mesos", e.Disconnected(reason="refused"))
+            return
+        assert not self.framework or call.framework_id == self.framework or not self._tasks_alive()
+        self.framework = call.framework_id or self._next("fw")
+        self.subscribed, self.suppressed = True, False
+        self.post("mesos", e.Subscribed(framework_id=self.framework, master="m:5050"))
+
+    def _apply(self, call: Command) -> None:
+        if isinstance(call, c.Launch):
+            self._launch(call)
+        elif isinstance(call, c.Decline):
+            for offer_id in call.offer_ids:
+                if (offer := self.offers.pop(offer_id, None)) is not None:
+                    self.agents[offer.agent_id].refused_until = self.now + call.refuse_seconds
+        elif isinstance(call, c.Suppress | c.Revive):
+            self.suppressed = isinstance(call, c.Suppress)
+            if not self.suppressed:
+                for agent in self.agents.values():
+                    agent.refused_until = 0.0
+        elif isinstance(call, c.Acknowledge):
+            self._acknowledge(call.status)
+        elif isinstance(call, c.Reconcile):
+            self._reconcile(call)
+        elif isinstance(call, c.Kill | c.Shutdown):
+            self._end(call)
+
+    def _launch(self, call: c.Launch) -> None:
+        offers = [self.offers.pop(i, None) for i in call.offer_ids]
+        agent = self.agents[call.tasks[0].agent_id]
+        for task in call.tasks:
+            if None in offers or not agent.connected:
+                status = make.status(task.id, TaskState.DROPPED, agent.name)
+                self.post("mesos", e.TaskUpdated(status=status))
+                continue
+            agent.tasks[task.id] = RunningTask(task, MemberSpec.from_json(task.data))
+
+    def _acknowledge(self, status: TaskStatus) -> None:
+        for running in self._running():
+            queue = running.unacknowledged
+            if queue and queue[0].uuid == status.uuid:
+                queue.popleft()
+                self._send_update(running)
+
+    def _reconcile(self, call: c.Reconcile) -> None:
+        known = {task_id: agent for agent in self.agents.values() for task_id in agent.tasks}
+        asked = [task_id for task_id, _ in call.tasks] or [
+            task_id for task_id, agent in known.items() if not agent.tasks[task_id].ended
+        ]
+        for task_id in asked:
+            agent = known.get(task_id)
+            if agent is None:
+                self._say(task_id, TaskState.UNKNOWN, "")
+            elif not agent.registered:
+                continue  # the master still waits for it, and says nothing
+            elif not agent.connected:
+                self._say(task_id, TaskState.UNREACHABLE, agent.name)
+            else:
+                state = agent.tasks[task_id].state
+                self._say(task_id, TaskState.GONE if state in ENDED else state, agent.name)
+
+    def _end(self, call: c.Kill | c.Shutdown) -> None:
+        task_id = call.task_id if isinstance(call, c.Kill) else call.executor_id
+        running = self.agents[call.agent_id].tasks.get(task_id)
+        if running is None:
+            self._say(task_id, TaskState.UNKNOWN, call.agent_id)
+        elif self.agents[call.agent_id].connected and (
+            isinstance(call, c.Shutdown) or not running.stubborn
+        ):
+            self.end_task(task_id, TaskState.KILLED)
+
+    def _say(self, task_id: str, state: TaskState, agent: str) -> None:
+        """The master's own word, without acknowledgement, sent once."""
+        if self.subscribed:
+            self.post("mesos", e.TaskUpdated(status=make.status(task_id, state, agent)))
+
+    # Mesos: what happens by itself
+
+    def offer(self, name: str) -> None:
+        """The agent's free resources are offered, if the framework may have them now."""
+        agent = self.agents[name]
+        taken = any(offer.agent_id == name for offer in self.offers.values())
+        busy = sum(not running.ended for running in agent.tasks.values())
+        if not self.subscribed or self.suppressed or taken or not agent.connected:
+            return
+        if not agent.registered or agent.refused_until > self.now or busy > 3:
+            return
+        made = make.offer(
+            self._next(name), name, cpus=4.0 - busy, ports=((31000 + 10 * busy, 31999),)
+        )
+        self.offers[made.id] = made
+        self.post("mesos", e.OffersReceived(offers=(made,)))
+
+    def rescind(self, offer_id: str) -> None:
+        del self.offers[offer_id]
+        if self.subscribed:
+            self.post("mesos", e.OfferRescinded(offer_id=offer_id))
+
+    def advance(self, task_id: str) -> None:
+        """A task gets one step further: staging, starting, running once its member has a quorum."""
+        running = self.find(task_id)
+        if running.state is TaskState.STAGING:
+            self._change(running, TaskState.STARTING)
+        elif running.state is TaskState.STARTING and self.has_leader(running):
+            self._change(running, TaskState.RUNNING)
+
+    def end_task(self, task_id: str, state: TaskState = TaskState.FAILED) -> None:
+        running = self.find(task_id)
+        if not running.ended:
+            self._change(running, state)
+
+    def _change(self, running: RunningTask, state: TaskState) -> None:
+        running.state = state
+        status = make.status(
+            running.task.id, state, running.task.agent_id, uuid=self._next("u"), message="x\ny"
+        )
+        running.unacknowledged.append(status)
+        if len(running.unacknowledged) == 1:
+            self._send_update(running)
+
+    def _send_update(self, running: RunningTask) -> None:
+        agent = self.agents[running.task.agent_id]
+        if running.unacknowledged and self.subscribed and agent.connected and agent.registered:
+            self.post("mesos", e.TaskUpdated(status=running.unacknowledged[0]))
+
+    def resend(self) -> None:
+        """Agents send what was not acknowledged once more."""
+        for running in self._running():
+            self._send_update(running)
+
+    def cut(self, name: str) -> None:
+        """The master loses an agent for so long that it gives it up."""
+        agent = self.agents[name]
+        agent.connected = False
+        for offer_id in [i for i, offer in self.offers.items() if offer.agent_id == name]:
+            self.rescind(offer_id)
+        for task_id, running in agent.tasks.items():
+            if not running.ended:
+                self._say(task_id, TaskState.UNREACHABLE, name)
+        if self.subscribed:
+            self.post("mesos", e.AgentLost(agent_id=name))
+
+    def bring_back(self, name: str) -> None:
+        """An agent (re)registers; its tasks are as they are."""
+        agent = self.agents[name]
+        agent.connected = agent.registered = True
+        for task_id, running in agent.tasks.items():
+            if not running.ended:
+                self._say(task_id, running.state, name)
+            self._send_update(running)
+
+    def fail_over(self) -> None:
+        """A new master, which waits for its agents."""
+        self._end_subscription()
+        for agent in self.agents.values():
+            agent.registered = False
+
+    def _end_subscription(self) -> None:
+        self.offers.clear()
+        if self.subscribed:
+            self.subscribed = False
+            self.post("mesos", e.Disconnected(reason="cut\noff"))
+
+    # Probes and the master's state
+
+    def answer(self, key: tuple[type, str], outcome: str = "done") -> None:
+        """A question ends: done (an honest answer), failed or unknown, as calls do."""
+        asked = self.probes.pop(key)
+        source = f"{key[0].__name__} {key[1]}"
+        if outcome == "failed":
+            self.post(source, e.CommandFailed(command=asked, reason="timed out"))
+        elif outcome != "done":
+            self.post(source, e.CommandUnknown(command=asked, reason="timed out"))
+        elif isinstance(asked, c.ReadMasterState):
+            self.post(source, e.MasterStateRead(state=self._state()))
+        else:
+            assert isinstance(asked, PROBES)
+            self.post(source, self._answer(asked))
+
+    def _answer(self, probe: c.ProbeMember | c.ProbeProgress) -> Event:
+        up = [r for r in self._running() if r.spec.name == probe.member and r.state in UP]
+        if not up:
+            return e.CommandFailed(command=probe, reason="refused")
+        leader = self.leader(up[0])
+        if isinstance(probe, c.ProbeProgress):
+            if leader:
+                return e.ProgressMade(member=probe.member)
+            return e.CommandFailed(command=probe, reason="no leader")
+        cluster = f"cluster of {up[0].spec.token}"
+        health = make.health(probe.member, leader, cluster_id=cluster, revision=int(self.now) + 1)
+        return e.MemberProbed(member=probe.member, health=health)
+
+    def _state(self) -> MasterState:
+        tasks = tuple(
+            ListedTask(
+                id=running.task.id,
+                agent_id=running.task.agent_id,
+                executor_id=running.task.executor_id,
+                state=running.state,
+                labels={},
+            )
+            for agent in self.agents.values()
+            if agent.registered
+            for running in agent.tasks.values()
+            if not running.ended
+        )
+        ours = ListedFramework(
+            id=self.framework, name="etcd-c", active=True, connected=True, tasks=tasks
+        )
+        return MasterState(
+            registered_agents=frozenset(a.name for a in self.agents.values() if a.connected),
+            outstanding_agents=sum(not a.registered for a in self.agents.values()),
+            unreachable_agents=0,
+            frameworks=(ours,) if self.framework else (),
+        )
+
+    # etcd
+
+    def leader(self, running: RunningTask) -> str:
+        """The leader that `running`'s member knows: the first of a quorum that is up, or none."""
+        names = [part.split("=")[0] for part in running.spec.initial_cluster.split(",")]
+        up = sorted(
+            r.spec.name
+            for r in self._running()
+            if r.spec.token == running.spec.token and r.state in UP
+        )
+        return up[0] if has_quorum(len(up), len(names)) else ""
+
+    def has_leader(self, running: RunningTask) -> bool:
+        return self.leader(running) != ""
+
+    # Looking at it
+
+    def _running(self) -> Iterator[RunningTask]:
+        for agent in self.agents.values():
+            yield from agent.tasks.values()
+
+    def find(self, task_id: str) -> RunningTask:
+        return next(r for r in self._running() if r.task.id == task_id)
+
+    def _tasks_alive(self) -> bool:
+        return any(not r.ended for r in self._running())
+
+    def alive(self) -> list[str]:
+        """The ids of all tasks that have not ended, wherever they are."""
+        return sorted(r.task.id for r in self._running() if not r.ended)
+
+    def _next(self, prefix: str) -> str:
+        self.serial += 1
+        return f"{prefix}-{self.serial}"
+
+    # The end of all faults
+
+    def settle(self, rounds: int = 400) -> None:
+        """Heal everything, then let everything happen, in order and without loss."""
+        self.store = "ok"
+        if self.exited:
+            self.crash()
+        for agent in self.agents.values():
+            agent.connected = agent.registered = True
+            self.bring_back(agent.name)
+        for _ in range(rounds):
+            if self.at_rest():
+                return
+            self.let_everything_happen()
+            self.pass_time(0.5)
+            if self.exited:
+                self.start()
+        raise AssertionError(f"after {rounds} rounds without faults still {self.model.phase}")
+
+    def let_everything_happen(self, tasks_move: bool = True) -> None:
+        """One round of the ordinary course of things, without a fault."""
+        while self.calls:
+            self.carry_out()
+        for key in list(self.probes):
+            self.answer(key)
+        for name in self.agents:
+            self.offer(name)
+        for task_id in self.alive() if tasks_move else ():
+            self.advance(task_id)
+        self.resend()
+        for source in list(self.mail):
+            while source in self.mail:
+                self.deliver(source)
+
+    def at_rest(self) -> bool:
+        """Healthy; or, members of a cluster that has served being dead, seen to be so."""
+        record, model = self.model.record, self.model
+        if model.phase == "healthy":
+            strays = [i for i in self.alive() if record.owner(i) is None]
+            return not strays
+        dead = [m for m in record.members if model.ended(m)]
+        if not (record.served and dead):
+            return False
+        return model.phase == ("lost" if len(dead) == len(record.members) else "degraded")
