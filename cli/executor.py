@@ -65,7 +65,8 @@ def run(arguments: list[str]) -> int:
     """Run until everything is said; returns the exit status.  Raises EtcdMesosError."""
     values = parse(PROGRAM, "Runs one etcd member.", FLAGS, arguments, os.environ)
     settings = read_settings(os.environ, values["etcd_bin"])
-    sandbox = Path(settings.sandbox)
+    # In a container with an image of its own the sandbox is elsewhere than on the host.
+    sandbox = Path(os.environ.get("MESOS_SANDBOX") or settings.sandbox)
     log_to("executor", values["log_dir"] or str(sandbox))
     store = SandboxRecord(sandbox)
     controller = Controller()
@@ -97,8 +98,6 @@ def read_settings(environment: Mapping[str, str], etcd_binary: str) -> Settings:
     if missing := [name for name in wanted if not environment.get(name)]:
         names = ", ".join(missing)
         raise BadUsage(f"not started by a Mesos agent: {names} not in the environment")
-    # In a container with an image the sandbox is elsewhere than on the host.
-    sandbox = environment.get("MESOS_SANDBOX") or environment["MESOS_DIRECTORY"]
     given: dict[str, Any] = {
         "recovery_timeout": environment.get("MESOS_RECOVERY_TIMEOUT"),
         "backoff_max": environment.get("MESOS_SUBSCRIPTION_BACKOFF_MAX"),
@@ -107,7 +106,7 @@ def read_settings(environment: Mapping[str, str], etcd_binary: str) -> Settings:
     identity = (wanted[1], wanted[2], wanted[3])
     return Settings(
         identity="/".join(environment[name] for name in identity),
-        sandbox=sandbox,
+        sandbox=environment["MESOS_DIRECTORY"],
         etcd_binary=etcd_binary,
         checkpoint=environment.get("MESOS_CHECKPOINT") == "1",
         **{name: _seconds(said) for name, said in given.items() if said},

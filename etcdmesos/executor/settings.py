@@ -12,6 +12,7 @@ class Settings:
     identity: str
     """Tells this executor from every other one: framework, executor, container."""
     sandbox: str
+    """Its path on the agent's host, where an operator finds the data."""
     etcd_binary: str = "./etcd"
     checkpoint: bool = False
     """Whether the agent, when it comes back, expects us to be still there."""
