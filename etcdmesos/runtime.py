@@ -83,7 +83,8 @@ class Runtime(Generic[M, R]):
                 self._take(self._next())
             return self._status
         finally:
-            for port in set(self._ports.values()):
+            # One port has several kinds, and need not be hashable.
+            for port in {id(port): port for port in self._ports.values()}.values():
                 port.close()
             self._store.close()
 

@@ -17,7 +17,7 @@ from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.quorum import has_quorum
-from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.record import Record, Step
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.member_spec import MemberSpec
 from etcdmesos.mesos.master_state import ListedFramework, ListedTask, MasterState
@@ -467,6 +467,13 @@ class World:
             strays = [i for i in self.alive() if record.owner(i) is None]
             return not strays
         dead = [m for m in record.members if model.ended(m)]
+        if model.phase == "bootstrapping" and not record.served:
+            # A quorum had started, and too many died before any was seen serving: whether it ever
+            # acknowledged a write nobody knows, so it is neither given up nor able to serve.
+            started = sum(m.step in (Step.JOINING, Step.VOTER) for m in record.members)
+            size = len(record.members)
+            left = size - len(dead)
+            return has_quorum(started, size) and 0 < left and not has_quorum(left, size)
         if not (record.served and dead):
             return False
         return model.phase == ("lost" if len(dead) == len(record.members) else "degraded")
