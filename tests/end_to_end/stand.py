@@ -51,18 +51,29 @@ class Daemon:
 
     def wait_for(self, beginning: str) -> str:
         """The rest of the first line that starts with `beginning`."""
+        for line in self._following():
+            if line.startswith(beginning):
+                return line.removeprefix(beginning).strip()
+        said = "\n".join(self.lines)
+        raise AssertionError(f"no line starts with {beginning!r}:\n{said}")
+
+    def read_to_the_end(self) -> list[str]:
+        """All lines, once the process has closed its output.  Fails if it does not in time."""
+        return list(self._following())
+
+    def _following(self) -> Iterator[str]:
         deadline = time.monotonic() + LIMIT
         while True:
             try:
                 line = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                line = None
+                raise AssertionError(
+                    f"still runs after {LIMIT:g} s, and said {self.lines}"
+                ) from None
             if line is None:
-                said = "\n".join(self.lines)
-                raise AssertionError(f"no line starts with {beginning!r}:\n{said}")
+                return
             self.lines.append(line)
-            if line.startswith(beginning):
-                return line.removeprefix(beginning).strip()
+            yield line
 
     def end(self, number: int = signal.SIGINT) -> int:
         """Send the signal and wait for the end; returns the exit status."""
