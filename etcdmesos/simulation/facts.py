@@ -1,0 +1,149 @@
+"""What happened in a simulated world, as the oracles see it: frozen values, nothing else.
+
+A trace of facts is all an oracle needs, so each is tested on traces written by hand.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.record import Record
+from etcdmesos.step import Command, Event, Step
+
+__all__ = [
+    "EtcdEnded",
+    "EtcdStarted",
+    "Fact",
+    "LeaderElected",
+    "Released",
+    "SchedulerStarted",
+    "Settled",
+    "Stepped",
+    "Stored",
+    "UpdateSent",
+    "WriteAcknowledged",
+]
+
+
+@frozen(kw_only=True)
+class Fact:
+    """Base of all facts."""
+
+
+# The scheduler.  `process` numbers scheduler processes from 1 on; a restart is another one.
+
+
+@frozen(kw_only=True)
+class SchedulerStarted(Fact):
+    """A scheduler process begins, knowing nothing."""
+
+    process: int
+
+
+@frozen(kw_only=True)
+class Stepped(Fact):
+    """The controller took an event in; nothing of the step is saved or released yet."""
+
+    process: int
+    event: Event
+    before: Model
+    step: Step[Model, Record]
+    now: float
+
+
+@frozen(kw_only=True)
+class Released(Fact):
+    """A command left for the outside."""
+
+    process: int
+    command: Command
+    now: float
+
+
+@frozen(kw_only=True)
+class Stored(Fact):
+    """A record became durable, whether the writer learns of it or not."""
+
+    process: int
+    record: Record
+
+
+# Executors and etcd, as they really are
+
+
+@frozen(kw_only=True)
+class EtcdStarted(Fact):
+    """An executor started an etcd process."""
+
+    executor: str
+    member: str
+    token: str
+    generation: int
+    epoch: int
+    epoch_seen: int
+    """The highest epoch on this executor's disk."""
+    directory: str
+    """Host and path of the data directory."""
+    removed: bool = False
+    """An earlier etcd of this executor ended because it was removed from its cluster."""
+
+
+@frozen(kw_only=True)
+class EtcdEnded(Fact):
+    """An etcd process is gone and its executor, if that still runs, has reaped it."""
+
+    executor: str
+    removed: bool = False
+    """It said that it was removed from its cluster."""
+
+
+@frozen(kw_only=True)
+class UpdateSent(Fact):
+    """An executor said how its task is."""
+
+    executor: str
+    task_id: str
+    state: str
+    terminal: bool
+    serving: bool
+    """Whether its etcd was a voter that knew a leader, at this moment or shortly before."""
+
+
+@frozen(kw_only=True)
+class LeaderElected(Fact):
+    """A member became leader; `keys` is what its log holds."""
+
+    token: str
+    keys: frozenset[str]
+
+
+# Clients
+
+
+@frozen(kw_only=True)
+class WriteAcknowledged(Fact):
+    """etcd told a client that its write is done."""
+
+    key: str
+    token: str
+
+
+# The end
+
+
+@frozen(kw_only=True)
+class Settled(Fact):
+    """All faults have stopped and the world has come to rest."""
+
+    now: float
+    model: Model | None
+    """The controller's, None when no scheduler runs."""
+    alive: frozenset[str]
+    """Tasks that really run, by id."""
+    keys: frozenset[str] | None
+    """What the serving cluster holds; None when none serves."""
+    lost_majority: bool
+    """Whether faults destroyed the data of a majority."""
+    unsaid: tuple[str, ...] = ()
+    """Executors whose agent has not heard how their task is."""

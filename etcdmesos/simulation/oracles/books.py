@@ -1,0 +1,237 @@
+"""What oracles remember: what was told to each scheduler process, what is durable, what was done.
+
+Nothing here reads a plan of the controller; every entry comes from a fact.  Nothing is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field, frozen
+
+from etcdmesos.cluster import commands as c
+from etcdmesos.cluster import events as e
+from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.settings import Settings
+from etcdmesos.mesos.master_state import MasterState
+from etcdmesos.mesos.statuses import ALIVE, TaskState
+from etcdmesos.simulation import facts as f
+from etcdmesos.step import CommandFailed, Event, RecordLoaded
+
+__all__ = ["Books", "Running", "Seen", "Told"]
+
+STARTED = (TaskState.STARTING, TaskState.RUNNING)
+
+
+@frozen
+class Seen:
+    """A member's answer to a probe, and when it came."""
+
+    at: float
+    health: MemberHealth
+
+
+@frozen
+class Running:
+    """An etcd process that runs."""
+
+    host: str
+    generation: int
+
+
+@define
+class Told:
+    """What one scheduler process was told, and what it did."""
+
+    subscribed: bool = False
+    heard: set[str] = field(factory=set)
+    """Tasks heard of in this subscription."""
+    state: MasterState | None = None
+    """The master's, as read in this subscription."""
+    offered: set[str] = field(factory=set)
+    """Offers in hand in this subscription: not used, given back or rescinded."""
+    dead: set[str] = field(factory=set)
+    """Tasks said to have ended, or to have never begun."""
+    started: set[str] = field(factory=set)
+    serving: set[str] = field(factory=set)
+    """Tokens of generations of which a member was seen serving."""
+    launched: set[str] = field(factory=set)
+    alive: set[str] = field(factory=set)
+    """Tasks that somebody last vouched for, in this subscription."""
+    asked: dict[str, float] = field(factory=dict)
+    """When the end of a task was last asked for."""
+    seen: dict[str, Seen] = field(factory=dict)
+    """The last successful probe of each member."""
+    progress_at: float | None = None
+
+
+@define
+class Books:
+    """Everything the oracles of one world remember."""
+
+    settings: Settings
+    told: dict[int, Told] = field(factory=dict)
+    durable: Record | None = None
+    writer: int = 0
+    """The process that wrote what is durable."""
+    writer_of_epoch: dict[int, int] = field(factory=dict)
+    launched: dict[str, int] = field(factory=dict)
+    """Task ids ever launched, and in which generation."""
+    agent_of: dict[str, str] = field(factory=dict)
+    generation_of: dict[str, int] = field(factory=dict)
+    """By member name, as ever recorded."""
+    directory_of: dict[str, str] = field(factory=dict)
+    member_of: dict[str, str] = field(factory=dict)
+    """By data directory."""
+    generation_of_token: dict[str, int] = field(factory=dict)
+    running: dict[str, Running] = field(factory=dict)
+    """etcd processes by executor."""
+    acknowledged: dict[str, str] = field(factory=dict)
+    """Keys of acknowledged writes, and the token of the cluster that acknowledged."""
+    checks: dict[str, int] = field(factory=dict)
+    """How often each oracle judged."""
+    phases: dict[str, int] = field(factory=dict)
+    """Phases entered."""
+
+    def to(self, process: int) -> Told:
+        """What this scheduler process was told."""
+        return self.told.setdefault(process, Told())
+
+    # Taking facts in: before the oracles judge them, what was heard; after that, what was done.
+
+    def hear(self, fact: f.Fact) -> None:
+        """Take in what a fact says was told to somebody."""
+        if isinstance(fact, f.Stepped):
+            self._hear_event(self.to(fact.process), fact.event, fact.before, fact.now)
+            if fact.step.model.phase != fact.before.phase:
+                phase = fact.step.model.phase
+                self.phases[phase] = self.phases.get(phase, 0) + 1
+
+    def note(self, fact: f.Fact) -> None:
+        """Take in what a fact says was done."""
+        note = _NOTES.get(type(fact))
+        if note is not None:
+            note(self, fact)
+
+    def _hear_event(self, told: Told, event: Event, before: Model, now: float) -> None:
+        hear = _HEARD.get(type(event))
+        if hear is not None:
+            hear(told, event)
+        elif isinstance(event, e.MemberProbed):
+            told.seen[event.member] = Seen(now, event.health)
+            member = before.record.member(event.member)
+            if event.health.serving_voter and member and member.step.value != "removing":
+                told.serving.add(before.record.token)
+        elif isinstance(event, e.ProgressMade):
+            told.progress_at = now
+
+
+def _subscribed(told: Told, _: e.Subscribed) -> None:
+    told.subscribed = True
+    told.heard, told.offered, told.state, told.alive = set(), set(), None, set()
+
+
+def _disconnected(told: Told, _: e.Disconnected) -> None:
+    told.subscribed = False
+    told.offered, told.state, told.alive = set(), None, set()
+
+
+def _state_read(told: Told, event: e.MasterStateRead) -> None:
+    told.state = event.state
+
+
+def _offered(told: Told, event: e.OffersReceived) -> None:
+    told.offered |= {offer.id for offer in event.offers}
+
+
+def _rescinded(told: Told, event: e.OfferRescinded) -> None:
+    told.offered.discard(event.offer_id)
+
+
+def _updated(told: Told, event: e.TaskUpdated) -> None:
+    status = event.status
+    told.heard.add(status.task_id)
+    told.alive.discard(status.task_id)
+    if status.dead:
+        told.dead.add(status.task_id)
+    elif status.state in ALIVE and status.task_id not in told.dead:
+        told.alive.add(status.task_id)
+    if status.state in STARTED:
+        told.started.add(status.task_id)
+
+
+def _failed(told: Told, event: CommandFailed) -> None:
+    if isinstance(event.command, c.Launch):
+        told.dead |= {task.id for task in event.command.tasks}
+
+
+def _loaded(told: Told, event: RecordLoaded[Record]) -> None:
+    loaded = event.record
+    # Those were never launched under that record.
+    told.dead -= {i for i in told.dead if loaded is None or loaded.owner(i) is None}
+
+
+_HEARD: dict[type[Event], Callable[[Told, Any], None]] = {
+    e.Subscribed: _subscribed,
+    e.Disconnected: _disconnected,
+    e.MasterStateRead: _state_read,
+    e.OffersReceived: _offered,
+    e.OfferRescinded: _rescinded,
+    e.TaskUpdated: _updated,
+    CommandFailed: _failed,
+    RecordLoaded: _loaded,
+}
+
+
+def _stepped(books: Books, fact: f.Stepped) -> None:
+    told = books.to(fact.process)
+    for command in fact.step.commands:
+        if isinstance(command, c.Launch | c.Decline):
+            told.offered -= set(command.offer_ids)
+        elif isinstance(command, c.Kill):
+            told.asked[command.task_id] = fact.now
+
+
+def _released(books: Books, fact: f.Released) -> None:
+    if isinstance(fact.command, c.Launch):
+        told = books.to(fact.process)
+        generation = books.durable.generation if books.durable else 0
+        for task in fact.command.tasks:
+            told.launched.add(task.id)
+            books.launched[task.id] = generation
+            books.agent_of[task.id] = task.agent_id
+
+
+def _stored(books: Books, fact: f.Stored) -> None:
+    books.durable, books.writer = fact.record, fact.process
+    books.writer_of_epoch.setdefault(fact.record.epoch, fact.process)
+    for member in fact.record.members:
+        books.generation_of.setdefault(member.name, member.generation)
+
+
+def _etcd_started(books: Books, fact: f.EtcdStarted) -> None:
+    books.running[fact.executor] = Running(fact.directory.partition(":")[0], fact.generation)
+    books.directory_of.setdefault(fact.member, fact.directory)
+    books.member_of.setdefault(fact.directory, fact.member)
+    books.generation_of_token.setdefault(fact.token, fact.generation)
+
+
+def _etcd_ended(books: Books, fact: f.EtcdEnded) -> None:
+    books.running.pop(fact.executor, None)
+
+
+def _acknowledged(books: Books, fact: f.WriteAcknowledged) -> None:
+    books.acknowledged[fact.key] = fact.token
+
+
+_NOTES: dict[type[f.Fact], Callable[[Books, Any], None]] = {
+    f.Stepped: _stepped,
+    f.Released: _released,
+    f.Stored: _stored,
+    f.EtcdStarted: _etcd_started,
+    f.EtcdEnded: _etcd_ended,
+    f.WriteAcknowledged: _acknowledged,
+}

@@ -1,0 +1,74 @@
+"""Oracles on bootstraps: none beside or after a cluster that somebody may have written to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from etcdmesos.cluster.commands import Launch
+from etcdmesos.cluster.quorum import quorum
+from etcdmesos.cluster.record import Step
+from etcdmesos.simulation.facts import EtcdStarted, Stepped, Stored
+from etcdmesos.simulation.oracles.books import Books, Told
+from etcdmesos.simulation.oracles.registry import oracle
+from etcdmesos.simulation.promises import Promise
+
+
+@oracle(Promise.BOOTSTRAP, Stored)
+def served_is_for_ever(books: Books, fact: Stored) -> Iterator[str]:
+    """Once on record as having served, it stays so, with its generation."""
+    before, after = books.durable, fact.record
+    if before is None or not before.served:
+        return
+    if not after.served:
+        yield "the record forgets that the cluster has served"
+    if after.generation != before.generation:
+        yield f"generation {after.generation} begins after {before.generation} has served"
+
+
+@oracle(Promise.BOOTSTRAP, EtcdStarted)
+def nothing_grows_beside_written_data(books: Books, fact: EtcdStarted) -> Iterator[str]:
+    """No etcd of another cluster starts once a client's write was acknowledged."""
+    for key, token in books.acknowledged.items():
+        if token != fact.token:
+            yield f"{fact.member} founds {fact.token}, but {token} has acknowledged {key}"
+            return
+
+
+@oracle(Promise.BOOTSTRAP, Stepped)
+def looks_around_before_a_bootstrap(books: Books, fact: Stepped) -> Iterator[str]:
+    """A gang is launched only when the master shows no agents outstanding, no namesake's tasks."""
+    launches = [x for x in fact.step.commands if isinstance(x, Launch)]
+    state = books.to(fact.process).state
+    if not launches or state is None:
+        return
+    if state.outstanding_agents:
+        yield f"a bootstrap while {state.outstanding_agents} agents are outstanding"
+    ours = fact.step.model.record.framework_id
+    for framework in state.frameworks:
+        if framework.tasks and framework.id != ours:
+            yield f"a bootstrap beside the tasks of framework {framework.id}"
+
+
+@oracle(Promise.BOOTSTRAP, Stepped)
+def only_the_hopeless_are_given_up(books: Books, fact: Stepped) -> Iterator[str]:
+    """The members of an attempt leave only if no quorum ever started, or all are dead unserved."""
+    old, new = fact.before.record, fact.step.model.record
+    if old is new or not fact.before.store.loaded or not fact.step.model.store.loaded:
+        return
+    wanted = {m.name for m in new.members if m.step is not Step.REMOVING}
+    leaving = [m for m in old.members if m.step is not Step.REMOVING and m.name not in wanted]
+    if not leaving:
+        return
+    told = books.to(fact.process)
+    if old.served or old.token in told.serving:
+        yield f"{leaving[0].name} is given up, although the cluster has served"
+    tasks = [{task.id for task in m.tasks} for m in old.members]
+    if not all(ids <= told.dead for ids in tasks):
+        started = _started(tasks, told)
+        recorded = sum(m.step in (Step.JOINING, Step.VOTER) for m in old.members)
+        if max(started, recorded) >= quorum(len(old.members)):
+            yield f"given up although {max(started, recorded)} of {len(tasks)} had started"
+
+
+def _started(tasks: list[set[str]], told: Told) -> int:
+    return sum(bool(ids & told.started) for ids in tasks)

@@ -1,0 +1,113 @@
+"""Oracles on what must be in hand before anything is changed: the record, the master, accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from etcdmesos.cluster.commands import Kill, Launch, Shutdown, Subscribe
+from etcdmesos.cluster.launch import initial_cluster
+from etcdmesos.cluster.record import Step
+from etcdmesos.member_spec import MemberSpec
+from etcdmesos.simulation.facts import EtcdStarted, Released, Stepped, Stored
+from etcdmesos.simulation.oracles.books import Books
+from etcdmesos.simulation.oracles.registry import oracle
+from etcdmesos.simulation.promises import Promise
+
+CHANGES = (Launch, Kill, Shutdown)
+"""Commands that change something of the cluster."""
+
+
+@oracle(Promise.INTENT, Released)
+def launches_are_on_record(books: Books, fact: Released) -> Iterator[str]:
+    """A launched task is on the durable record, as it is, and was never launched before."""
+    if not isinstance(fact.command, Launch):
+        return
+    record = books.durable
+    for task in fact.command.tasks:
+        if task.id in books.launched:
+            yield f"{task.id} is launched a second time"
+        member = record.owner(task.id) if record is not None else None
+        if record is None or member is None:
+            yield f"{task.id} is launched and not on the durable record"
+            return
+        spec = MemberSpec.from_json(task.data)
+        if (spec.token, spec.epoch, spec.name) != (record.token, record.epoch, member.name):
+            yield f"{task.id} is launched with another token, epoch or name than recorded"
+        if spec.initial_cluster != initial_cluster(record.members):
+            yield f"{task.id} is launched with another idea of the cluster than recorded"
+        if task.agent_id != member.agent_id:
+            yield f"{task.id} is launched on another agent than recorded"
+
+
+@oracle(Promise.INTENT, Released)
+def kills_are_on_record(books: Books, fact: Released) -> Iterator[str]:
+    """A member's task is killed only once the durable record says that it is being removed."""
+    command, record = fact.command, books.durable
+    if not isinstance(command, Kill | Shutdown) or record is None:
+        return
+    for member in record.members:
+        for task in member.tasks:
+            named = task.id if isinstance(command, Kill) else task.executor_id
+            asked = command.task_id if isinstance(command, Kill) else command.executor_id
+            if asked == named and member.step is not Step.REMOVING:
+                yield f"{asked} is killed, while {member.name} is {member.step.value} on record"
+
+
+@oracle(Promise.INTENT, Stored)
+def epochs_have_one_holder(books: Books, fact: Stored) -> Iterator[str]:
+    """Every scheduler process writes under an epoch of its own, higher than all before."""
+    record, before = fact.record, books.durable
+    writer = books.writer_of_epoch.get(record.epoch, fact.process)
+    if writer != fact.process:
+        yield f"scheduler processes {writer} and {fact.process} share the epoch {record.epoch}"
+    if before is not None and record.epoch < before.epoch:
+        yield f"the epoch went back from {before.epoch} to {record.epoch}"
+
+
+@oracle(Promise.INTENT, Released)
+def subscribes_after_takeover(books: Books, fact: Released) -> Iterator[str]:
+    """SUBSCRIBE goes out only when this process' epoch was once durable."""
+    taken_over = fact.process in books.writer_of_epoch.values()
+    if isinstance(fact.command, Subscribe) and not taken_over:
+        yield "it subscribes before a record with its own epoch is durable"
+
+
+@oracle(Promise.INTENT, EtcdStarted)
+def executors_obey_the_highest_epoch(_books: Books, fact: EtcdStarted) -> Iterator[str]:
+    """No executor starts a member launched by an older epoch than the highest it has seen."""
+    if fact.epoch < fact.epoch_seen:
+        yield f"{fact.executor} obeys epoch {fact.epoch} and has seen {fact.epoch_seen}"
+
+
+@oracle(Promise.LINKS, Stepped)
+def nothing_changes_without_links(books: Books, fact: Stepped) -> Iterator[str]:
+    """A change is decided only with the record loaded, a subscription and all accounted for."""
+    changes = [x for x in fact.step.commands if isinstance(x, CHANGES)]
+    if not changes:
+        return
+    model, told = fact.step.model, books.to(fact.process)
+    kind = type(changes[0]).__name__
+    if not model.store.loaded:
+        yield f"{kind} without the record"
+    if not told.subscribed:
+        yield f"{kind} without the Mesos master"
+    if told.state is None:
+        yield f"{kind} before the master's state was read"
+    launched = {t.id for x in changes if isinstance(x, Launch) for t in x.tasks}
+    recorded = {task.id for member in model.record.members for task in member.tasks}
+    missing = recorded - told.heard - told.dead - told.launched - launched
+    if missing:
+        yield f"{kind} before anything was heard of {', '.join(sorted(missing))}"
+
+
+@oracle(Promise.LINKS, Stepped)
+def only_the_proven_dead_are_dead(books: Books, fact: Stepped) -> Iterator[str]:
+    """A cluster is lost only when every member is known to have ended."""
+    model = fact.step.model
+    if model.phase != "lost" or fact.before.phase == "lost":
+        return
+    dead = books.to(fact.process).dead
+    for member in model.record.members:
+        alive = [task.id for task in member.tasks if task.id not in dead]
+        if alive and member.step is not Step.GONE:
+            yield f"{member.name} counts as lost, and nobody has said that {alive[0]} ended"

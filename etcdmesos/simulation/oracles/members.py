@@ -1,0 +1,99 @@
+"""Oracles on members: their names, their data, their number, their places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from etcdmesos.cluster.commands import Launch
+from etcdmesos.cluster.record import Step
+from etcdmesos.simulation.facts import EtcdStarted, Released, Stored
+from etcdmesos.simulation.oracles.books import Books
+from etcdmesos.simulation.oracles.registry import oracle
+from etcdmesos.simulation.promises import Promise
+
+
+@oracle(Promise.NAMES, Stored)
+def names_are_used_once(books: Books, fact: Stored) -> Iterator[str]:
+    """A member's name belongs to one generation for ever, and counters never go back."""
+    record, before = fact.record, books.durable
+    for member in record.members:
+        known = books.generation_of.get(member.name, member.generation)
+        if known != member.generation:
+            yield f"{member.name} of generation {known} is used again in {member.generation}"
+    if before is not None and record.next_member < before.next_member:
+        yield f"the next member's number went back from {before.next_member}"
+    if before is not None and record.generation < before.generation:
+        yield f"the generation went back from {before.generation}"
+
+
+@oracle(Promise.NAMES, EtcdStarted)
+def data_belongs_to_one_member(books: Books, fact: EtcdStarted) -> Iterator[str]:
+    """One data directory per member, one member per data directory, one token per generation."""
+    directory = books.directory_of.get(fact.member, fact.directory)
+    if directory != fact.directory:
+        yield f"{fact.member} starts in {fact.directory}, but its data are in {directory}"
+    member = books.member_of.get(fact.directory, fact.member)
+    if member != fact.member:
+        yield f"{fact.member} starts on the data of {member}"
+    generation = books.generation_of_token.get(fact.token, fact.generation)
+    if generation != fact.generation:
+        yield f"generations {generation} and {fact.generation} share the token {fact.token}"
+
+
+@oracle(Promise.NAMES, EtcdStarted)
+def removed_members_stay_away(_books: Books, fact: EtcdStarted) -> Iterator[str]:
+    """An etcd that said it was removed from its cluster is never started again."""
+    if fact.removed:
+        yield f"{fact.member} was removed from its cluster and is started again"
+
+
+@oracle(Promise.ONE_CHANGE, Stored)
+def one_change_at_a_time(books: Books, fact: Stored) -> Iterator[str]:
+    """A change on record ends before another one begins."""
+    before = books.durable.change if books.durable else None
+    after = fact.record.change
+    if before is not None and after is not None and before.member != after.member:
+        yield f"{after.kind} of {after.member} begins during {before.kind} of {before.member}"
+
+
+@oracle(Promise.SIZE, Stored)
+def members_are_few_and_apart(books: Books, fact: Stored) -> Iterator[str]:
+    """Never more members than wanted, never two on one agent or on one port."""
+    members = [m for m in fact.record.members if m.step is not Step.GONE]
+    if len(members) > fact.record.target_size:
+        yield f"{len(members)} members are on record, {fact.record.target_size} are wanted"
+    agents = [m.agent_id for m in members]
+    if books.settings.single_instance_per_agent and len(set(agents)) < len(agents):
+        yield f"two members on one agent: {', '.join(sorted(agents))}"
+    ports = [(m.agent_id, port) for m in members for port in (m.peer_port, m.client_port)]
+    if len(set(ports)) < len(ports):
+        yield "one port of an agent is given twice"
+
+
+@oracle(Promise.SIZE, Released)
+def launches_stay_within_the_size(books: Books, fact: Released) -> Iterator[str]:
+    """What may run of the members on record, with what is being launched, fits the size."""
+    if not isinstance(fact.command, Launch) or books.durable is None:
+        return
+    dead = books.to(fact.process).dead
+    recorded = {task.id for member in books.durable.members for task in member.tasks}
+    pending = {task.id for task in fact.command.tasks}
+    may_run = {i for i in recorded if i in books.launched and i not in dead} | pending
+    if len(may_run) > books.durable.target_size:
+        yield f"{len(may_run)} tasks may run: {', '.join(sorted(may_run))}"
+    agents = [books.agent_of[i] for i in may_run - pending]
+    agents += [task.agent_id for task in fact.command.tasks]
+    if books.settings.single_instance_per_agent and len(set(agents)) < len(agents):
+        yield f"two tasks on one agent: {', '.join(sorted(agents))}"
+
+
+@oracle(Promise.SIZE, EtcdStarted)
+def etcds_are_apart(books: Books, fact: EtcdStarted) -> Iterator[str]:
+    """No two etcd processes of one generation really run on one host."""
+    if not books.settings.single_instance_per_agent:
+        return
+    host = fact.directory.partition(":")[0]
+    for executor, running in books.running.items():
+        same = (running.host, running.generation) == (host, fact.generation)
+        if same and executor != fact.executor:
+            yield f"{fact.executor} and {executor} both run an etcd on {host}"
