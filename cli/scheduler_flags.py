@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from attrs import fields
+
 from etcdmesos.cluster.quorum import tolerated
 from etcdmesos.cluster.settings import Artifacts, Settings
 from etcdmesos.errors import BadUsage
@@ -62,6 +64,13 @@ INCONSISTENT_ETCD = ((3, 5, 0), (3, 5, 2))
 VERSION_LIMIT = 10.0
 """Seconds that `etcd --version` may take."""
 
+LEAST = (
+    ("sandbox-cpu-limit", fields(Settings).executor_cpus.default),
+    ("sandbox-mem-limit", fields(Settings).executor_memory.default),
+    ("sandbox-disk-limit", 0.0),
+)
+"""Limits must leave something for etcd beside its executor."""
+
 OURS = re.compile(
     r"name|data-dir|wal-dir|initial-.*|listen-.*|advertise-.*|discovery.*|force-new-cluster|proxy.*"
     r"|config-file|cert-file|key-file|client-cert-auth|trusted-ca-file|auto-tls|peer-.*"
@@ -87,9 +96,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str,
     size = values["cluster_size"]
     if not 1 <= size <= LARGEST_CLUSTER:
         raise BadUsage(f"-cluster-size={size}: must be 1 to {LARGEST_CLUSTER}")
-    for name in ("sandbox-cpu-limit", "sandbox-mem-limit", "sandbox-disk-limit"):
-        if values[name.replace("-", "_")] <= 0:
-            raise BadUsage(f"-{name} must be more than 0")
+    for name, least in LEAST:
+        if values[name.replace("-", "_")] <= least:
+            raise BadUsage(f"-{name} must be more than {least:g}")
     for name in ("failover-timeout-seconds", "mesos-offer-refuse-seconds"):
         if values[name.replace("-", "_")] < 0:
             raise BadUsage(f"-{name} must not be negative")
@@ -142,6 +151,8 @@ def settings(values: Mapping[str, Any], artifacts: Artifacts) -> Settings:
 def _etcd_options(values: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
     """(options for etcd, its quota in bytes)."""
     most = int(values["sandbox_disk_limit"] * MEBIBYTE / 4)
+    if most < 1:
+        raise BadUsage(f"-sandbox-disk-limit={values['sandbox_disk_limit']:g} leaves etcd no room")
     quota = min(LARGEST_QUOTA, most)
     options: list[str] = []
     for option in values["etcd_option"]:
@@ -158,7 +169,7 @@ def _etcd_options(values: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
 
 
 def _quota(value: str, most: int) -> int:
-    if not value.isdigit() or not 0 < int(value) <= most:
+    if not value.isdecimal() or not 0 < int(value) <= most:
         raise BadUsage(
             f"-etcd-option=quota-backend-bytes={value}: must be 1 to {most}, a quarter of "
             "-sandbox-disk-limit: reseeding needs room beside the data"

@@ -10,6 +10,10 @@ class EtcdMesosError(Exception):
 class BadUsage(EtcdMesosError):
     """A flag, an address or a file that the user gave is wrong.  Daemons exit with status 2."""
 
+    def __init__(self, text: str) -> None:
+        """What `text` quotes of the user's may have many lines; here they become one."""
+        super().__init__(" ".join(text.split()))
+
 
 class BadChart(EtcdMesosError):
     """A statechart that must not run: the text names the file, the row and the mistake."""
