@@ -44,6 +44,7 @@ OWN_FLAGS = (
     f.Flag("work-dir", f.text, "", "folder for everything of a run, by default a temporary one"),
     f.Flag("master-port", f.whole_number, 5050, "port of the Mesos master on 127.0.0.1, 0 for any"),
     f.Flag("agent-port", f.whole_number, 5051, "port of every agent, 0 for any"),
+    f.Flag("first-port", f.whole_number, 31000, "agent n offers the n-th hundred from this one"),
     f.Flag("mesos-only", f.boolean, False, "start no scheduler"),
 )
 NOT_PASSED_ON = ("master", "log_dir", "address")
@@ -115,6 +116,7 @@ def _mesos(values: Mapping[str, Any], work_dir: Path) -> Iterator[EmbeddedMesos]
                     work_dir / "mesos",
                     master_port=values["master_port"],
                     agent_port=values["agent_port"],
+                    first_port=values["first_port"],
                     agents=values["agents"],
                 )
             )

@@ -10,7 +10,6 @@ from etcdmesos.embedded.master_context import MasterSettings
 from etcdmesos.embedded.resources import Resources
 
 AGENTS_MAX = 200
-_PORTS_FIRST = 31000
 _PORTS_PER_AGENT = 100
 
 
@@ -19,7 +18,8 @@ class Options:
     """How many of what, where; times in seconds.
 
     Ports: 0 asks for a free one. `control_port` None is `master_port` + 1 (free if that is
-    0). In `attributes`, `%n` stands for the number of the agent; None is a rack and a node.
+    0). Agent n offers the n-th hundred of ports from `first_port` on. In `attributes`, `%n`
+    stands for the number of the agent; None is a rack and a node.
     """
 
     master_port: int = 5050
@@ -29,6 +29,7 @@ class Options:
     cpus: float = 4
     mem: float = 4096
     disk: float = 8192
+    first_port: int = 31000
     attributes: dict[str, str] | None = None
     heartbeat_interval: float = 15.0
     allocation_interval: float = 1.0
@@ -53,6 +54,9 @@ class Options:
             raise ValueError(f"agents must be between 0 and {AGENTS_MAX}, not {self.agents}")
         if self.control_port and self.control_port == self.master_port:
             raise ValueError(f"control_port and master_port are both {self.master_port}")
+        last_port = self.first_port + self.agents * _PORTS_PER_AGENT - 1
+        if self.first_port < 1 or last_port > 65535:
+            raise ValueError(f"agents would offer ports {self.first_port} to {last_port}")
         positive = [one.name for one in fields(self) if one.type == "float"]
         for name in [*positive, "ping_timeouts_max"]:
             value = getattr(self, name)
@@ -95,7 +99,7 @@ class Options:
         )
 
     def _total(self, number: int) -> Resources:
-        first = _PORTS_FIRST + (number - 1) * _PORTS_PER_AGENT
+        first = self.first_port + (number - 1) * _PORTS_PER_AGENT
         amounts = {"cpus": self.cpus, "mem": self.mem, "disk": self.disk}
         scalars = {name: round(amount * 1000) for name, amount in amounts.items()}
         return Resources(scalars, {"ports": ((first, first + _PORTS_PER_AGENT - 1),)})

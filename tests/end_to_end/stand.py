@@ -6,7 +6,9 @@ import http.client
 import json
 import os
 import queue
+import random
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -84,6 +86,24 @@ class Daemon:
         return status
 
 
+def free_block() -> int:
+    """The first of 1,000 ports, below those the kernel gives out, that nobody uses.
+
+    Members get the ports that agents offer, so two runs on one machine must not offer the same.
+    """
+    blocks = list(range(20000, 32000, 1000))
+    random.shuffle(blocks)
+    for first in blocks:
+        if all(_is_free(f"127.0.0.{11 + n}", first + 100 * n) for n in range(10)):
+            return first
+    raise AssertionError("no block of ports is free")
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) != 0
+
+
 @contextmanager
 def local(folder: Path, *arguments: str) -> Iterator[Daemon]:
     """etcd-mesos-local on free ports with everything below `folder`."""
@@ -94,6 +114,7 @@ def local(folder: Path, *arguments: str) -> Iterator[Daemon]:
         "-agent-port=0",
         "-admin-port=0",
         "-artifact-port=0",
+        f"-first-port={free_block()}",
         *arguments,
     )
     try:
