@@ -1,13 +1,9 @@
 """The one door into the core: `Controller.step(model, event, now)`.
 
-An event is taken into the model by the chart's row for it; then the chart reviews whether the phase
-still fits what is known; then the phase's plan is worked out from the whole model.  Nothing else
-changes a model.
+Nothing else changes a model.  How an event makes its way through the chart is in `draft.react`.
 """
 
 from __future__ import annotations
-
-import re
 
 from attrs import evolve
 
@@ -18,20 +14,10 @@ from etcdmesos.cluster.model import Draft, Model
 from etcdmesos.cluster.promises import check
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.settings import Settings
-from etcdmesos.errors import BrokenPromise
+from etcdmesos.draft import react
 from etcdmesos.step import Event, Exit, Step
 
 CHART = "cluster"
-REVIEWED = "reviewed"
-PLANNED = "planned"
-
-MOST_REVIEWS = 4
-"""Phase changes one event may cause; more would be a loop in the chart."""
-
-
-def event_name(kind: type[Event]) -> str:
-    """The chart's name of an event class: TaskUpdated is task_updated."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
 
 
 class Controller:
@@ -56,20 +42,8 @@ class Controller:
         Raises IllegalEvent when the chart calls the event impossible in this phase, BrokenPromise
         when the outcome would break an invariant; `model` still stands then.
         """
-        draft = Draft(model=model, event=event, now=now)
-        draft = self.chart.fire(model.phase, event_name(type(event)), draft).draft
-        draft = self._review(draft)
-        draft = self.chart.fire(draft.model.phase, PLANNED, draft).draft
+        draft = react(self.chart, Draft(model=model, event=event, now=now))
         return self._finish(model, draft)
-
-    def _review(self, draft: Draft) -> Draft:
-        for _ in range(MOST_REVIEWS):
-            phase = draft.model.phase
-            fired = self.chart.fire(phase, REVIEWED, draft)
-            if fired.phase == phase:
-                return fired.draft
-            draft = fired.draft.having(phase=fired.phase, phase_since=draft.now)
-        raise BrokenPromise(f"the phase does not settle: {draft.model.phase} still changes")
 
     def _finish(self, before: Model, draft: Draft) -> Step[Model, Record]:
         """Number the save, check the promises, and let the step out."""

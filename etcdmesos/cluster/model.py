@@ -7,17 +7,17 @@ nothing to the next scheduler.  Mappings are never changed in place.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from attrs import evolve, frozen
 
+from etcdmesos import draft
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.record import Member, Record
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.statuses import TaskStatus
-from etcdmesos.step import Command, Event
 
 V = TypeVar("V")
 
@@ -113,11 +113,10 @@ class Counters:
 
 
 @frozen(kw_only=True)
-class Model:
+class Model(draft.Phased):
     """Everything the controller knows."""
 
     settings: Settings
-    phase: str
     phase_since: float = 0.0
     record: Record
     """Meaningless until `store.loaded`."""
@@ -160,32 +159,18 @@ class Model:
 
 
 @frozen(kw_only=True)
-class Draft:
-    """A step being written: guards read it, actions return the next one."""
+class Draft(draft.Draft[Model]):
+    """A step of the controller being written."""
 
-    model: Model
-    event: Event
-    now: float
-    commands: tuple[Command, ...] = ()
-    wake_at: float | None = None
+    def entering(self, phase: str) -> Self:
+        """In another phase, from now on."""
+        return self.having(phase=phase, phase_since=self.now)
 
-    def having(self, **changes: Any) -> Draft:
-        """With these fields of the model replaced."""
-        return evolve(self, model=evolve(self.model, **changes))
-
-    def asking(self, *commands: Command) -> Draft:
-        """With `commands` to be released."""
-        return evolve(self, commands=(*self.commands, *commands))
-
-    def waking(self, at: float) -> Draft:
-        """Woken at `at` at the latest."""
-        return evolve(self, wake_at=at if self.wake_at is None else min(at, self.wake_at))
-
-    def recording(self, **changes: Any) -> Draft:
+    def recording(self, **changes: Any) -> Self:
         """With these fields of the record replaced; the step will save it."""
         return self.having(record=evolve(self.model.record, **changes))
 
-    def recording_member(self, member: Member) -> Draft:
+    def recording_member(self, member: Member) -> Self:
         """With the recorded member of that name replaced, if it differs."""
         record = self.model.record
         if record.member(member.name) == member:

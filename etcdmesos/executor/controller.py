@@ -1,15 +1,12 @@
 """The one door into the executor's core: `Controller.step(model, event, now)`.
 
-An event is taken into the model by the chart's row for it; then the chart reviews whether the phase
-still fits what is known; then the phase's plan is worked out from the whole model.  Nothing else
-changes a model.
+Nothing else changes a model.  How an event makes its way through the chart is in `draft.react`.
 """
 
 from __future__ import annotations
 
-import re
-
 from etcdmesos.chart import Chart, Definition, read
+from etcdmesos.draft import react
 from etcdmesos.errors import BrokenPromise
 from etcdmesos.executor.actions import ACTIONS
 from etcdmesos.executor.commands import StartEtcd
@@ -19,16 +16,6 @@ from etcdmesos.executor.settings import Settings
 from etcdmesos.step import Event, Step
 
 CHART = "executor"
-REVIEWED = "reviewed"
-PLANNED = "planned"
-
-MOST_REVIEWS = 4
-"""Phase changes one event may cause; more would be a loop in the chart."""
-
-
-def event_name(kind: type[Event]) -> str:
-    """The chart's name of an event class: EtcdExited is etcd_exited."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
 
 
 class Controller:
@@ -54,9 +41,7 @@ class Controller:
         when the outcome would break an invariant; `model` still stands then.
         """
         draft = Draft(model=model, event=event, now=now).having(remark="")
-        fired = self.chart.fire(model.phase, event_name(type(event)), draft)
-        draft = self._review(fired.draft.having(phase=fired.phase))
-        draft = self.chart.fire(draft.model.phase, PLANNED, draft).draft
+        draft = react(self.chart, draft)
         record = draft.model.record
         step = Step(
             model=draft.model,
@@ -66,15 +51,6 @@ class Controller:
         )
         check(model, step)
         return step
-
-    def _review(self, draft: Draft) -> Draft:
-        for _ in range(MOST_REVIEWS):
-            phase = draft.model.phase
-            fired = self.chart.fire(phase, REVIEWED, draft)
-            if fired.phase == phase:
-                return fired.draft
-            draft = fired.draft.having(phase=fired.phase)
-        raise BrokenPromise(f"the phase does not settle: {draft.model.phase} still changes")
 
 
 def check(before: Model, step: Step[Model, ExecutorRecord]) -> None:

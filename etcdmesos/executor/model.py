@@ -6,14 +6,14 @@ No method here decides anything; what follows from the model is in the guards an
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, Self
 
 from attrs import evolve, field, frozen
 
+from etcdmesos import draft
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.executor.settings import Settings
 from etcdmesos.member_spec import MemberSpec
-from etcdmesos.step import Command, Event
 
 
 class Process(enum.Enum):
@@ -125,11 +125,10 @@ class ExecutorRecord:
 
 
 @frozen(kw_only=True)
-class Model:
+class Model(draft.Phased):
     """Everything the executor knows."""
 
     settings: Settings
-    phase: str
     record: ExecutorRecord = field(factory=ExecutorRecord)
     link: Link = field(factory=Link)
     task: Task | None = None
@@ -166,31 +165,13 @@ class Model:
 
 
 @frozen(kw_only=True)
-class Draft:
-    """A step being written: guards read it, actions return the next one."""
+class Draft(draft.Draft[Model]):
+    """A step of the executor being written."""
 
-    model: Model
-    event: Event
-    now: float
-    commands: tuple[Command, ...] = ()
-    wake_at: float | None = None
-
-    def having(self, **changes: Any) -> Draft:
-        """With these fields of the model replaced."""
-        return evolve(self, model=evolve(self.model, **changes))
-
-    def with_etcd(self, **changes: Any) -> Draft:
+    def with_etcd(self, **changes: Any) -> Self:
         """With these fields of the model's etcd replaced."""
         return self.having(etcd=evolve(self.model.etcd, **changes))
 
-    def with_link(self, **changes: Any) -> Draft:
+    def with_link(self, **changes: Any) -> Self:
         """With these fields of the model's link replaced."""
         return self.having(link=evolve(self.model.link, **changes))
-
-    def asking(self, *commands: Command) -> Draft:
-        """With `commands` to be released."""
-        return evolve(self, commands=(*self.commands, *commands))
-
-    def waking(self, at: float) -> Draft:
-        """Woken at `at` at the latest."""
-        return evolve(self, wake_at=at if self.wake_at is None else min(at, self.wake_at))

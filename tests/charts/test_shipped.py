@@ -10,8 +10,9 @@ from etcdmesos.chart import Definition, read
 from etcdmesos.chart_picture import markdown
 from etcdmesos.cluster import events
 from etcdmesos.cluster.actions import ACTIONS
-from etcdmesos.cluster.controller import CHART, Controller, event_name
+from etcdmesos.cluster.controller import CHART, Controller
 from etcdmesos.cluster.guards import GUARDS
+from etcdmesos.draft import event_name
 from etcdmesos.step import Event
 
 FOLDER = Path(__file__).resolve().parents[2] / "statecharts"

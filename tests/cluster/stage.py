@@ -19,13 +19,13 @@ from attrs import define, evolve, field
 
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
-from etcdmesos.cluster.controller import event_name
 from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.report import health as healthz
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.cluster.why import why
+from etcdmesos.draft import event_name
 from etcdmesos.member_spec import MemberSpec
 from etcdmesos.mesos.statuses import TaskState
 from etcdmesos.step import Command, Event

@@ -12,9 +12,9 @@ from attrs import evolve
 
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
-from etcdmesos.cluster.controller import event_name
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.why import why
+from etcdmesos.draft import event_name
 from etcdmesos.errors import IllegalEvent
 from etcdmesos.mesos.statuses import TaskState
 from etcdmesos.step import Command, Event, Exit, LoadRecord

@@ -473,7 +473,7 @@ class World:
             started = sum(m.step in (Step.JOINING, Step.VOTER) for m in record.members)
             size = len(record.members)
             left = size - len(dead)
-            return has_quorum(started, size) and 0 < left and not has_quorum(left, size)
+            return has_quorum(started, size) and left > 0 and not has_quorum(left, size)
         if not (record.served and dead):
             return False
         return model.phase == ("lost" if len(dead) == len(record.members) else "degraded")

@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 from attrs import evolve
 
+from etcdmesos.draft import event_name
 from etcdmesos.errors import IllegalEvent
 from etcdmesos.executor import events as ev
 from etcdmesos.executor.commands import (
@@ -18,7 +19,6 @@ from etcdmesos.executor.commands import (
     StartEtcd,
     Subscribe,
 )
-from etcdmesos.executor.controller import event_name
 from etcdmesos.executor.crashes import REMOVED
 from etcdmesos.executor.model import Model
 from etcdmesos.step import Event
