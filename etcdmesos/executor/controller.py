@@ -18,8 +18,28 @@ from etcdmesos.step import Event, Step
 CHART = "executor"
 
 
+def check(before: Model, step: Step[Model, ExecutorRecord]) -> None:
+    """Raises BrokenPromise when `step` must not be let out.
+
+    A second line of defence, written from the chart's promises and not from the plans.
+    """
+    model = step.model
+    starts = [command for command in step.commands if isinstance(command, StartEtcd)]
+    if starts and (before.etcd.process is not Process.NONE or len(starts) > 1):
+        raise BrokenPromise("a second etcd would be started beside the first")
+    if starts and (before.restart.removed or model.ending is not None):
+        raise BrokenPromise("an etcd that was removed or is to end would be started again")
+    if any(update.last for update in model.updates) and model.etcd.process is not Process.NONE:
+        raise BrokenPromise("the end would be reported before etcd was reaped")
+    if model.record.epoch < before.record.epoch:
+        raise BrokenPromise("the epoch would go back")
+
+
 class Controller:
     """The executor's chart and the step function on it.  Holds no state of the executor."""
+
+    check = staticmethod(check)
+    """The second line of defence; a subclass in the simulation does without it."""
 
     def __init__(self, definition: Definition | None = None) -> None:
         """Raises BadChart when the chart (the shipped one by default) must not run."""
@@ -49,22 +69,5 @@ class Controller:
             commands=draft.commands,
             wake_at=draft.wake_at,
         )
-        check(model, step)
+        self.check(model, step)
         return step
-
-
-def check(before: Model, step: Step[Model, ExecutorRecord]) -> None:
-    """Raises BrokenPromise when `step` must not be let out.
-
-    A second line of defence, written from the chart's promises and not from the plans.
-    """
-    model = step.model
-    starts = [command for command in step.commands if isinstance(command, StartEtcd)]
-    if starts and (before.etcd.process is not Process.NONE or len(starts) > 1):
-        raise BrokenPromise("a second etcd would be started beside the first")
-    if starts and (before.restart.removed or model.ending is not None):
-        raise BrokenPromise("an etcd that was removed or is to end would be started again")
-    if any(update.last for update in model.updates) and model.etcd.process is not Process.NONE:
-        raise BrokenPromise("the end would be reported before etcd was reaped")
-    if model.record.epoch < before.record.epoch:
-        raise BrokenPromise("the epoch would go back")
