@@ -118,7 +118,8 @@ class Leadership:
             if index > progress.match:
                 progress.match = index
                 self._commit()
-                if self._ended:
+                # What was committed may have been this leader's end, or the follower's removal.
+                if self._ended or sender not in self.progress:
                     return
                 self._hand_over(sender)
             self._tell_commit(sender, progress)
@@ -258,9 +259,10 @@ class Leadership:
         self._hand_over(to)
 
     def _hand_over(self, peer: int) -> None:
-        if peer != self._hand_over_to:
+        progress = self.progress.get(peer)
+        if peer != self._hand_over_to or progress is None:
             return
-        if self.progress[peer].match == self._raft.log.last_index:
+        if progress.match == self._raft.log.last_index:
             self._around.send(peer, type(self._raft).on_time_out_now, self._raft.term)
 
     def _give_hand_over_up(self) -> None:

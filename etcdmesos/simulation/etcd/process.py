@@ -121,7 +121,6 @@ class EtcdProcess:
         self._batch_began = self.clock.now
         raft.start(wait)
         self.links.learn(raft.state.members.values())
-        self.world.review()
         if self.member_id in raft.state.removed:
             self.exit(self.world.version_of(self).removed_exit_status, REMOVED)
             return
@@ -172,7 +171,7 @@ class EtcdProcess:
         self.paused = True
         if self._raft is not None:
             self._raft.stop_clocks()
-        self.world.review()
+        self.world.relink()
 
     def resume(self) -> None:
         """SIGCONT: it goes on with whatever has arrived meanwhile."""
@@ -180,7 +179,7 @@ class EtcdProcess:
             return
         self.paused = False
         inbox, self._inbox = self._inbox, []
-        self.world.review()
+        self.world.relink()
         for function, arguments in inbox:
             if self.running:
                 function(*arguments)
