@@ -186,7 +186,7 @@ class CoreHost(Generic[M, R]):
         for timer in (self._timer, self._woken):
             if timer is not None:
                 timer.cancel()
-        for port in dict.fromkeys(self._ports.values()):
+        for port in {id(port): port for port in self._ports.values()}.values():
             port.close()
 
     # The loop
