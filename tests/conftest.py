@@ -1,7 +1,8 @@
 """What every test shares: hypothesis' profiles and the `--rewrite` option.
 
 `dev` is the default and quick; `ci` is the same on every run and prints how to replay a failure;
-`explore` is for a night: `pytest --hypothesis-profile=explore tests/cluster`.
+`explore` is for a night: `HYPOTHESIS_PROFILE=explore pytest tests/cluster`; `mutants` only wants to
+know whether a planted bug is found, and shrinks nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # A slow or shared machine is no finding, so there is no deadline per example in any profile.
 settings.register_profile("dev", max_examples=60, stateful_step_count=40, deadline=None)
@@ -28,6 +29,11 @@ settings.register_profile(
     stateful_step_count=120,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "mutants",
+    settings.get_profile("dev"),
+    phases=[Phase.explicit, Phase.generate],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 

@@ -428,7 +428,7 @@ class World:
 
     # The end of all faults
 
-    def settle(self, rounds: int = 400) -> None:
+    def settle(self, rounds: int = 250) -> None:
         """Heal everything, then let everything happen, in order and without loss."""
         self.store = "ok"
         if self.exited:
@@ -440,7 +440,7 @@ class World:
             if self.at_rest():
                 return
             self.let_everything_happen()
-            self.pass_time(0.5)
+            self.pass_time(1.0)
             if self.exited:
                 self.start()
         raise AssertionError(f"after {rounds} rounds without faults still {self.model.phase}")
