@@ -28,6 +28,7 @@ class AgentEndpoints:
         self._context = context
         self._master = master
         self._start_time = time.time()
+        self._started = time.monotonic()
         self._files = Files(self._all_executors)
 
     def install(self, endpoints: Endpoints) -> None:
@@ -162,7 +163,7 @@ class AgentEndpoints:
             "slave/frameworks_active": float(len(context.frameworks)),
             "slave/registered": float(context.registered),
             "slave/tasks_running": float(running),
-            "slave/uptime_secs": time.time() - self._start_time,
+            "slave/uptime_secs": time.monotonic() - self._started,
         }
 
     async def _metrics(self, request: Request) -> Response:

@@ -228,10 +228,17 @@ class Listener:
         self._server = self._serving = None
         for one in server.servers:
             one.close()
-        for connection in list(server.server_state.connections):
-            # uvicorn has no word for this; its protocols keep their transport here.
-            connection.transport.abort()
+        _cut_connections(server)
         self.application.gate.set()
         server.force_exit = True
         server.should_exit = True
         await serving
+        # One that was being accepted when the others were cut is known by now.
+        _cut_connections(server)
+        await asyncio.sleep(0)
+
+
+def _cut_connections(server: uvicorn.Server) -> None:
+    for connection in list(server.server_state.connections):
+        # uvicorn has no word for this; its protocols keep their transport here.
+        connection.transport.abort()
