@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from etcdmesos.adapters.dashboard import page
 from etcdmesos.cluster import report
 from etcdmesos.cluster.model import Model
 
@@ -35,8 +36,12 @@ def admin_app(snapshot: Snapshot) -> Starlette:
     def livez(_: Request) -> Response:
         return PlainTextResponse("the scheduler is alive\n")
 
+    def dashboard(_: Request) -> Response:
+        return HTMLResponse(page(report.stats(*snapshot())))
+
     return Starlette(
         routes=[
+            Route("/", dashboard),
             Route("/stats", stats),
             Route("/members", members),
             Route("/healthz", healthz),

@@ -55,6 +55,9 @@ def test_a_gang_becomes_a_healthy_cluster(tmp_path: Path, size: int, version: st
         assert get(admin, "/healthz") == (200, f"healthy: {size} of {size} members\n")
         said_of = stats(admin)
         assert (said_of["phase"], said_of["healthy"]) == ("healthy", 1)
+        status, page = get(admin, "/")
+        assert status == 200
+        assert all(member["clientURL"] in page for member in said_of["members"])
         assert len({member["slaveID"] for member in said_of["members"]}) == size
         assert all(member["version"] == version for member in said_of["members"])
         assert daemon.end(signal.SIGINT) == 0
