@@ -46,6 +46,8 @@ class DataDirectory:
     cluster_id: int = 0
     backend_index: int = 0
     """The backend holds everything up to here, even if the hard state has not heard of it."""
+    only_in_backend: dict[int, Entry] = field(factory=dict)
+    """Writes that the backend held when `force_new_cluster` took their entries from the log."""
     damaged: bool = False
     """The disk returns rubbish: nothing can be started from it or restored from its backend."""
     holder: object | None = field(default=None, repr=False)
@@ -58,25 +60,30 @@ class DataDirectory:
 
     def copy(self) -> DataDirectory:
         """`cp -r`, best of a directory that nobody has open."""
-        return evolve(self, log=self.log.copy(), holder=None)
+        return evolve(
+            self, log=self.log.copy(), only_in_backend=self.only_in_backend.copy(), holder=None
+        )
 
     def state(self) -> State:
         """The state machine as a start would recover it: the log up to the commit index known to
         the hard state, and of what lies behind, the keys that the backend already holds."""
-        log = self.log
-        state = log.base.copy()
-        for index in range(log.base_index + 1, self.hard_state.commit + 1):
-            state.apply(index, log.entry(index))
+        state = self._replay(self.hard_state.commit)
         for index in range(self.hard_state.commit + 1, self.backend_index + 1):
-            entry = log.entry(index) if index <= log.last_index else None
+            entry = self.log.entry(index) if index <= self.log.last_index else None
             if entry is not None and entry.kind is Kind.PUT:
                 state.put_ahead(index, *entry.data)
         return state
 
     def backend(self) -> State:
         """The state machine as the backend's file (`member/snap/db`) holds it."""
+        return self._replay(min(self.backend_index, self.log.last_index))
+
+    def _replay(self, last: int) -> State:
         state = self.log.base.copy()
-        for index in range(self.log.base_index + 1, self.backend_index + 1):
+        for index in range(self.log.base_index + 1, last + 1):
+            ahead = self.only_in_backend.get(index)
+            if ahead is not None:
+                state.put_ahead(index, *ahead.data)
             state.apply(index, self.log.entry(index))
         return state
 
@@ -90,13 +97,22 @@ class DataDirectory:
 
     def force_new_cluster(self) -> None:
         """What `--force-new-cluster` does before raft starts: drop every entry not known to be
-        committed, and append, as committed, the removal of every other member."""
+        committed, and append, as committed, the removal of every other member.
+
+        What the backend had written of the dropped entries stays (seen on 3.4.23 and 3.5.30).
+        """
         log, hard_state = self.log, self.hard_state
+        for index in range(hard_state.commit + 1, min(self.backend_index, log.last_index) + 1):
+            if log.entry(index).kind is Kind.PUT:
+                self.only_in_backend[index] = log.entry(index)
         log.drop_after(hard_state.commit)
         state = self.state()
         for other in sorted(state.members):
             if other != self.member_id:
                 log.append(Entry(hard_state.term, Kind.REMOVE, other))
+        # Entries of the backend alone belong to indices that the log must reach before it starts.
+        while log.last_index < max(self.only_in_backend, default=0):
+            log.append(Entry(hard_state.term, Kind.NOOP))
         log.changed_from = None
         self.hard_state = evolve(hard_state, commit=log.last_index)
 
