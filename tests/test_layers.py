@@ -24,6 +24,7 @@ CORE = (
     "chart.py",
     "chart_yaml.py",
     "chart_picture.py",
+    "draft.py",
     "step.py",
     "ports.py",
     "errors.py",

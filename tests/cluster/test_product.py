@@ -6,6 +6,7 @@ The outcome is a legal step, or IllegalEvent exactly where the chart says imposs
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from attrs import evolve
@@ -56,11 +57,12 @@ def staged(story: str) -> Stage:
     return stage
 
 
-MODELS: dict[str, tuple[Model, float]] = {}
-for name, story in STORIES.items():
-    _stage = staged(story)
-    assert _stage.model is not None
-    MODELS[name] = (_stage.model, _stage.now)
+@cache
+def model_of(name: str) -> tuple[Model, float]:
+    """The model that a story leads to, and the time then."""
+    stage = staged(STORIES[name])
+    assert stage.model is not None
+    return stage.model, stage.now
 
 
 def commands_of(model: Model) -> Iterator[Command]:
@@ -137,14 +139,14 @@ OF_THE_RECORD = (e.RecordLoaded, e.RecordUnavailable)
 
 def test_the_models_cover_every_phase() -> None:
     """The stories lead to several models of each phase."""
-    phases = [model.phase for model, _ in MODELS.values()]
+    phases = [model_of(name)[0].phase for name in STORIES]
     assert set(phases) == set(make.CONTROLLER.chart.definition.phases)
     assert all(phases.count(phase) >= 2 for phase in phases)
 
 
 def test_the_events_cover_every_class() -> None:
     """Every event of the chart is tried."""
-    model, _ = MODELS["healthy"]
+    model, _ = model_of("healthy")
     definition = make.CONTROLLER.chart.definition
     tried = {event_name(type(event)) for event in events_of(model)}
     assert tried == set(definition.events) - definition.reviews
@@ -154,7 +156,7 @@ def test_the_events_cover_every_class() -> None:
 @pytest.mark.parametrize("later", [0.0, 0.01, 1000.0])
 def test_every_event_in_every_phase(name: str, later: float) -> None:
     """Each cell is a legal step, or IllegalEvent exactly where the chart says so."""
-    model, since = MODELS[name]
+    model, since = model_of(name)
     now = since + later
     for event in events_of(model):
         if (model.phase, event_name(type(event))) in IMPOSSIBLE:
@@ -179,7 +181,7 @@ def test_every_event_in_every_phase(name: str, later: float) -> None:
 @pytest.mark.parametrize("name", STORIES)
 def test_an_illegal_event_changes_nothing(name: str) -> None:
     """After IllegalEvent the old model still stands and the next event is taken as ever."""
-    model, now = MODELS[name]
+    model, now = model_of(name)
     before = make.CONTROLLER.step(model, e.TimerFired(), now)
     for event in events_of(model):
         if (model.phase, event_name(type(event))) in IMPOSSIBLE:
@@ -191,7 +193,7 @@ def test_an_illegal_event_changes_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", STORIES)
 def test_the_same_event_twice_changes_little(name: str) -> None:
     """A repeated observation costs a step, never a launch: level, not edge."""
-    model, now = MODELS[name]
+    model, now = model_of(name)
     repeatable = (e.TaskUpdated, e.MemberProbed, e.ProgressMade, e.OfferRescinded, e.AgentLost)
     for event in events_of(model):
         if not isinstance(event, repeatable):
