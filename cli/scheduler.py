@@ -145,9 +145,15 @@ def _programs(values: dict[str, Any]) -> dict[str, Path]:
     """The files agents fetch, by the name each has in the sandbox."""
     here = Path(sys.argv[0]).resolve().parent
     etcd = flags.binary("etcd-bin", values["etcd_bin"], "etcd", here)
+    version = flags.etcd_version(etcd)
     first, last = flags.INCONSISTENT_ETCD
-    if first <= flags.etcd_version(etcd) <= last:
+    if first <= version <= last:
         log.warning("this etcd can lose acknowledged writes: use 3.5.3 or newer (etcd issue 13766)")
+    if flags.restorer(values, etcd, version) is None:
+        log.warning(
+            "no etcdutl (before 3.5: etcdctl) beside etcd or on PATH: no snapshot of this "
+            "cluster can be restored"
+        )
     return {
         "etcd-mesos-executor": flags.binary(
             "executor-bin", values["executor_bin"], "etcd-mesos-executor", here

@@ -208,6 +208,22 @@ def binary(flag: str, given: str, name: str, beside: Path) -> Path:
     raise BadUsage(f"-{flag}: there is no file {where}")
 
 
+def restorer(values: Mapping[str, Any], etcd: Path, version: tuple[int, ...]) -> Path | None:
+    """The program that restores snapshots for this etcd: etcdutl, or before 3.5 etcdctl.
+
+    As given, else beside etcd, else on PATH; None when there is none.  Raises BadUsage when one was
+    given that cannot be run.
+    """
+    name = "etcdutl" if version >= (3, 5) else "etcdctl"
+    given = values[f"{name}_bin"]
+    try:
+        return binary(f"{name}-bin", given, name, etcd.parent)
+    except BadUsage:
+        if given:
+            raise
+        return None
+
+
 def etcd_version(path: Path) -> tuple[int, ...]:
     """What `path` says of its version.  Raises BadUsage when it is no etcd that can be run here."""
     try:
