@@ -1,7 +1,7 @@
-"""Carries out what the core asks of etcd: two probes, each of which changes nothing.
+"""Carries out what the core asks of etcd: probes, its member list, membership changes.
 
 What python-etcd3 can do goes through it, the rest through `etcd_gateway`.  No decision belongs
-here: a probe that fails is told as it failed, and nothing is tried twice.
+here: a call that fails is told as it failed, and nothing is tried twice.
 
 Every probe opens a channel of its own and closes it.  Measured against a kept one this costs 1.3 ms
 of CPU time more, and spares what a kept channel brings: back-off that delays the first probe of a
@@ -19,11 +19,18 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import grpc
 
 from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError, Outcome, host_and_port
-from etcdmesos.cluster.commands import ProbeMember, ProbeProgress
-from etcdmesos.cluster.events import MemberProbed, ProgressMade
+from etcdmesos.cluster.commands import (
+    AddLearner,
+    ListMembers,
+    ProbeMember,
+    ProbeProgress,
+    PromoteLearner,
+    RemoveMember,
+)
+from etcdmesos.cluster.events import MemberProbed, MembersListed, ProgressMade
 from etcdmesos.errors import EtcdMesosError
 from etcdmesos.ports import Post
-from etcdmesos.step import Command, CommandFailed, Event
+from etcdmesos.step import Command, CommandDone, CommandFailed, CommandUnknown, Event
 
 with warnings.catch_warnings():
     # The generated code of etcd3 0.12 is older than protobuf 3.20 would like; nothing to be done.
@@ -51,14 +58,21 @@ _REFUSED_BY_NETWORK = re.compile(
 
 
 class EtcdAdapter:
-    """A CommandPort for ProbeMember and ProbeProgress.
+    """A CommandPort for everything that is asked of etcd.
 
-    The probes run side by side, at most `parallel` of them.  Each ends in an event within twice its
+    Calls run side by side, at most `parallel` of them.  Each ends in an event within twice its
     time-out (in seconds): once for waiting, in the worst case, and once for itself.  The resolution
     of a host name comes on top.
     """
 
-    carries_out: tuple[type, ...] = (ProbeMember, ProbeProgress)
+    carries_out: tuple[type, ...] = (
+        ProbeMember,
+        ProbeProgress,
+        ListMembers,
+        AddLearner,
+        PromoteLearner,
+        RemoveMember,
+    )
 
     def __init__(
         self,
@@ -66,17 +80,19 @@ class EtcdAdapter:
         *,
         probe_timeout: float = 2.0,
         progress_timeout: float = 2.0,
+        change_timeout: float = 5.0,
         parallel: int = 24,
     ) -> None:
         self._post = post
         self._probe_timeout = probe_timeout
         self._progress_timeout = progress_timeout
+        self._change_timeout = change_timeout
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="etcd-probe")
         self._under_way: set[Future[None]] = set()
         self._closed = False
 
     def submit(self, command: Command, /) -> None:
-        """Begin the probe; its answer comes as MemberProbed, ProgressMade or CommandFailed."""
+        """Begin the call; its answer or its outcome comes as one event."""
         try:
             future = self._pool.submit(self._carry_out, command, time.monotonic())
         except RuntimeError:
@@ -93,16 +109,15 @@ class EtcdAdapter:
 
     def _carry_out(self, command: Command, submitted: float) -> None:
         try:
-            event = self._probe(command, submitted)
+            event = self._call(command, submitted)
         except EtcdMesosError as error:
-            # A probe changes nothing, so "carried out or not" does not matter.
-            event = CommandFailed(command=command, reason=str(error))
+            event = _failed(command, error)
         except Exception as error:
-            log.exception("a probe ended in a bug", extra={"command": repr(command)})
-            event = CommandFailed(command=command, reason=f"a bug in the etcd adapter: {error!r}")
+            log.exception("a call ended in a bug", extra={"command": repr(command)})
+            event = CommandUnknown(command=command, reason=f"a bug in the etcd adapter: {error!r}")
         self._post(event)
 
-    def _probe(self, command: Command, submitted: float) -> Event:
+    def _call(self, command: Command, submitted: float) -> Event:
         if self._closed:
             return CommandFailed(command=command, reason="the adapter is closed")
         waited = time.monotonic() - submitted
@@ -114,12 +129,38 @@ class EtcdAdapter:
             self._refuse_if_late(waited, self._progress_timeout)
             prove_progress(command.client_url, self._progress_timeout)
             return ProgressMade(member=command.member)
-        raise TypeError(f"not for this port: {command!r}")
+        self._refuse_if_late(waited, self._change_timeout)
+        if isinstance(command, ListMembers):
+            gateway = Gateway(command.client_url, self._change_timeout)
+            return MembersListed(members=gateway.list_members())
+        _change(command, self._change_timeout)
+        return CommandDone(command=command)
 
     def _refuse_if_late(self, waited: float, timeout: float) -> None:
         if waited > timeout:
             reason = f"not tried within {timeout:g} s: too many probes are under way"
             raise GatewayError(Outcome.UNREACHABLE, reason)
+
+
+def _change(command: Command, timeout: float) -> None:
+    """Carry out one membership change.  Raises GatewayError."""
+    if isinstance(command, AddLearner):
+        Gateway(command.client_url, timeout).add_learner([command.peer_url])
+    elif isinstance(command, PromoteLearner):
+        Gateway(command.client_url, timeout).promote(command.id)
+    elif isinstance(command, RemoveMember):
+        Gateway(command.client_url, timeout).remove_member(command.id)
+    else:
+        raise TypeError(f"not for this port: {command!r}")
+
+
+def _failed(command: Command, error: EtcdMesosError) -> Event:
+    """Certainly not carried out, or nobody can tell; for a read that makes no difference."""
+    changes = isinstance(command, AddLearner | PromoteLearner | RemoveMember)
+    certain = not isinstance(error, GatewayError) or error.certain
+    if changes and not certain:
+        return CommandUnknown(command=command, reason=str(error))
+    return CommandFailed(command=command, reason=str(error))
 
 
 def prove_progress(client_url: str, timeout: float) -> None:

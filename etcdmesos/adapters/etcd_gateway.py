@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 
 from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.errors import BadUsage, EtcdMesosError
 
 T = TypeVar("T")
@@ -68,25 +69,6 @@ class GatewayError(EtcdMesosError):
     def certain(self) -> bool:
         """Whether it is certain that nothing was changed."""
         return self.outcome in (Outcome.REFUSED, Outcome.UNREACHABLE)
-
-
-@frozen(kw_only=True)
-class ListedMember:
-    """One entry of etcd's member list.  The id is 16 hex digits; an unstarted one has no name."""
-
-    id: str
-    name: str
-    peer_urls: tuple[str, ...]
-    client_urls: tuple[str, ...]
-    learner: bool
-
-
-@frozen(kw_only=True)
-class MemberList:
-    """etcd's member list, in the order of ids."""
-
-    cluster_id: str
-    members: tuple[ListedMember, ...]
 
 
 @frozen

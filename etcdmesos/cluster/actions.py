@@ -9,6 +9,7 @@ from etcdmesos.cluster.bootstrap import plan_bootstrap
 from etcdmesos.cluster.health import plan_probes
 from etcdmesos.cluster.kills import plan_kills
 from etcdmesos.cluster.links import keep_links
+from etcdmesos.cluster.membership import plan_membership
 from etcdmesos.cluster.model import Draft
 from etcdmesos.cluster.observe import etcd, mesos, outcomes, store, tasks
 from etcdmesos.cluster.offers import plan_offers
@@ -30,9 +31,11 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         tasks.take_task_update,
         etcd.take_health,
         etcd.take_progress,
+        etcd.take_listing,
         outcomes.take_outcome,
         keep_links,
         plan_bootstrap,
+        plan_membership,
         plan_kills,
         plan_probes,
         plan_offers,

@@ -17,10 +17,7 @@ from etcdmesos.cluster.links import obstacle
 from etcdmesos.cluster.model import Draft, Model, without
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.quorum import quorum
-from etcdmesos.cluster.record import Member, Role, Step
-
-SHUNNED = 300.0
-"""Seconds for which an agent where a launch failed is taken last."""
+from etcdmesos.cluster.record import Member, Step
 
 
 def plan_bootstrap(draft: Draft) -> Draft:
@@ -77,7 +74,7 @@ def _launch(draft: Draft, places: tuple[Place, ...]) -> Draft:
     record, settings = model.record, model.settings
     generation = record.generation + 1
     members = tuple(
-        new_member(place, number, generation, Role.VOTER, settings)
+        new_member(place, number, generation, settings)
         for number, place in enumerate(places, record.next_member)
     )
     record = evolve(
@@ -147,7 +144,7 @@ def _give_up(draft: Draft, reason: str) -> Draft:
     ]
     setback = "; ".join([reason, *ends[:1]])
     failed = {
-        task.agent_id: draft.now + SHUNNED
+        task.agent_id: draft.now + model.settings.shunned
         for member in model.record.members
         if model.ended(member) or member.step is Step.LAUNCHING
         for task in member.tasks

@@ -14,16 +14,20 @@ from etcdmesos.step import Command, Exit, LoadRecord
 
 __all__ = [
     "Acknowledge",
+    "AddLearner",
     "Command",
     "Decline",
     "Exit",
     "Kill",
     "Launch",
+    "ListMembers",
     "LoadRecord",
     "ProbeMember",
     "ProbeProgress",
+    "PromoteLearner",
     "ReadMasterState",
     "Reconcile",
+    "RemoveMember",
     "Revive",
     "SendMessage",
     "Shutdown",
@@ -145,4 +149,42 @@ class ProbeProgress(Command):
     """
 
     member: str
+    client_url: str
+
+
+@frozen(kw_only=True)
+class ListMembers(Command):
+    """Read etcd's member list as a quorum has it.  Ends in MembersListed or a failure."""
+
+    client_url: str
+
+
+@frozen(kw_only=True)
+class AddLearner(Command):
+    """Add a learner with this peer URL to etcd's list.
+
+    Only while the record says that this change is in flight.  Whatever the outcome, the list is
+    read again before anything else is changed.
+    """
+
+    member: str
+    peer_url: str
+    client_url: str
+
+
+@frozen(kw_only=True)
+class PromoteLearner(Command):
+    """Make a learner a voter; etcd refuses while it is not caught up.  Duties as AddLearner's."""
+
+    member: str
+    id: str
+    client_url: str
+
+
+@frozen(kw_only=True)
+class RemoveMember(Command):
+    """Take a member off etcd's list for ever.  Duties as AddLearner's."""
+
+    member: str
+    id: str
     client_url: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.statuses import TaskStatus
@@ -35,6 +36,7 @@ __all__ = [
     "FrameworkRefused",
     "MasterStateRead",
     "MemberProbed",
+    "MembersListed",
     "OfferRescinded",
     "OffersReceived",
     "ProgressMade",
@@ -142,6 +144,13 @@ class ProgressMade(Event):
     """The answer to ProbeProgress: a proposal through this member was committed by a quorum."""
 
     member: str
+
+
+@frozen(kw_only=True)
+class MembersListed(Event):
+    """The answer to ListMembers: the list as a quorum had it after the question was asked."""
+
+    members: MemberList
 
 
 # The operator

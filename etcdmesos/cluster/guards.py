@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from etcdmesos.cluster.health import assess
+from etcdmesos.cluster.membership import changing
 from etcdmesos.cluster.model import Draft
 from etcdmesos.cluster.record import Step
 
@@ -33,7 +34,8 @@ def never_served(draft: Draft) -> bool:
 def all_gone(draft: Draft) -> bool:
     """The cluster has served, and every one of its members is confirmed dead."""
     model = draft.model
-    members = [m for m in model.record.members if m.step is not Step.GONE]
+    # One that is being added has neither a task nor data yet.
+    members = [m for m in model.record.members if m.step not in (Step.ADDING, Step.GONE)]
     return model.record.served and all(model.ended(member) for member in members)
 
 
@@ -56,6 +58,16 @@ def late_to_join(draft: Draft) -> bool:
     return dead or draft.now - model.attempt_since >= model.settings.join_limit
 
 
+def reconfigures(draft: Draft) -> bool:
+    """A membership change is in flight, or a learner on its way."""
+    return changing(draft.model)
+
+
+def settled(draft: Draft) -> bool:
+    """No membership change is in flight, and no learner on its way."""
+    return not changing(draft.model)
+
+
 GUARDS: Mapping[str, Callable[[Draft], bool]] = {
     guard.__name__: guard
     for guard in (
@@ -66,5 +78,7 @@ GUARDS: Mapping[str, Callable[[Draft], bool]] = {
         all_well,
         unwell,
         late_to_join,
+        reconfigures,
+        settled,
     )
 }

@@ -213,6 +213,9 @@ def _plan_progress_probe(draft: Draft) -> Draft:
 def next_probe_at(model: Model, member: str, now: float) -> float:
     """When to probe `member` (or, for "", raft's progress) again, `now` being this probe's end."""
     settings = model.settings
+    probed = model.record.member(member)
+    if probed is not None and probed.role is Role.LEARNER:
+        return now + settings.probe_interval_settling
     if model.phase != "bootstrapping":
         return now + settings.probe_interval
     states = {status.state for status in _statuses(model, member)}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from attrs import evolve
+
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.record import Member, Purpose, Record, RecordedTask, Role, Step
 from etcdmesos.cluster.settings import Settings
@@ -15,30 +17,38 @@ EXECUTOR_FILE = "etcd-mesos-executor"
 ETCD_FILE = "etcd"
 
 
-def new_member(
-    place: Place, number: int, generation: int, role: Role, settings: Settings
-) -> Member:
-    """The member `etcd-<number>`, to be launched at `place`; its number was never used before."""
-    name = f"etcd-{number}"
-    task = RecordedTask(
-        id=f"{name}-1",
-        purpose=Purpose.SERVER,
-        agent_id=place.agent_id,
-        executor_id=f"{name}-1",
+def new_member(place: Place, number: int, generation: int, settings: Settings) -> Member:
+    """The gang's member `etcd-<number>`, to be launched at `place`; its number was never used."""
+    joining = new_learner(place, number, generation, settings)
+    return with_task(
+        evolve(joining, role=Role.VOTER, step=Step.LAUNCHING, initial_state="new"), place
     )
+
+
+def new_learner(place: Place, number: int, generation: int, settings: Settings) -> Member:
+    """The member `etcd-<number>`, to be added to a living cluster before it has a task."""
     return Member(
-        name=name,
+        name=f"etcd-{number}",
         generation=generation,
-        role=role,
-        step=Step.LAUNCHING,
+        role=Role.LEARNER,
+        step=Step.ADDING,
+        initial_state="existing",
         host=place.address,
         peer_port=place.peer_port,
         client_port=place.client_port,
         agent_id=place.agent_id,
         hostname=place.hostname,
         artifact=settings.artifacts.etcd_sha256,
-        tasks=(task,),
     )
+
+
+def with_task(member: Member, place: Place) -> Member:
+    """`member` with its next task, numbered by launch."""
+    task_id = f"{member.name}-{len(member.tasks) + 1}"
+    task = RecordedTask(
+        id=task_id, purpose=Purpose.SERVER, agent_id=place.agent_id, executor_id=task_id
+    )
+    return evolve(member, tasks=(*member.tasks, task))
 
 
 def initial_cluster(members: Iterable[Member]) -> str:

@@ -13,6 +13,8 @@ from attrs import evolve, frozen
 
 from etcdmesos import draft
 from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.member_list import MemberList
+from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.record import Member, Record
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.mesos.master_state import MasterState
@@ -103,6 +105,23 @@ class KillAsked:
 
 
 @frozen(kw_only=True)
+class MembershipView:
+    """What is known of etcd's member list, and of the change in flight."""
+
+    listing: MemberList | None = None
+    """As a quorum had it after the last change ended; None: to be read (again)."""
+    listed_at: float = 0.0
+    busy: bool = False
+    """A question or a change is under way."""
+    ask_at: float = 0.0
+    """Not to be asked before."""
+    failures: int = 0
+    """Attempts at the change in flight that failed or were not answered, in a row."""
+    failure: str = ""
+    """What the last one said."""
+
+
+@frozen(kw_only=True)
 class Counters:
     """Totals since this scheduler started, for /stats."""
 
@@ -134,6 +153,13 @@ class Model(draft.Phased):
     """The last status of every task heard of."""
     views: Mapping[str, MemberView] = {}
     progress: ProgressView = ProgressView()
+    membership: MembershipView = MembershipView()
+    places: Mapping[str, Place] = {}
+    """By member name: where members being added are to run, while their offers are in hand."""
+    out_of_reach: Mapping[str, float] = {}
+    """By task id: since when nobody vouches for it."""
+    joining_since: Mapping[str, float] = {}
+    """By member name: since when a learner has been on its way, as far as we saw."""
     kills: Mapping[str, KillAsked] = {}
     """By task id: tasks we want dead that are not known to be."""
     attempt_since: float = 0.0
@@ -154,8 +180,8 @@ class Model(draft.Phased):
         return status is not None and status.dead
 
     def ended(self, member: Member) -> bool:
-        """Whether every task of `member` is proven to have ended."""
-        return all(self.known_dead(task.id) for task in member.tasks)
+        """Whether `member` had a task, and every one of them is proven to have ended."""
+        return bool(member.tasks) and all(self.known_dead(task.id) for task in member.tasks)
 
 
 @frozen(kw_only=True)

@@ -6,6 +6,7 @@ from attrs import evolve
 
 from etcdmesos.cluster.bootstrap import gathering
 from etcdmesos.cluster.commands import Command, Decline, Revive, Suppress
+from etcdmesos.cluster.membership import place_wanted
 from etcdmesos.cluster.model import Draft, without
 from etcdmesos.cluster.placement import shortage, suitable
 
@@ -15,7 +16,7 @@ def plan_offers(draft: Draft) -> Draft:
     model = draft.model
     if not model.mesos.subscribed:
         return draft
-    wanted = gathering(model, draft.now)
+    wanted = gathering(model, draft.now) or place_wanted(model, draft.now)
     settings = model.settings
     late = tuple(i for i, at in model.unreturned.items() if at <= draft.now)
     waiting = without(model.unreturned, *late)
@@ -47,8 +48,11 @@ def plan_offers(draft: Draft) -> Draft:
 
 
 def _may_serve(draft: Draft, offer_id: str) -> bool:
-    """Whether the offer, alone or with others of its agent, has room for a member."""
-    offers = draft.model.offers
+    """Whether the offer, alone or with others of its agent, has room for one more member."""
+    offers, model = draft.model.offers, draft.model
     offer = offers[offer_id].offer
+    occupied = {m.agent_id for m in model.record.members if m.name not in model.places}
+    if model.settings.single_instance_per_agent and offer.agent_id in occupied:
+        return False
     others = sum(held.offer.agent_id == offer.agent_id for held in offers.values()) > 1
     return others or suitable(offer, draft.model.settings)

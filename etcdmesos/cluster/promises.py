@@ -5,13 +5,23 @@ A second line of defence, written from the promises and not from the planners.
 
 from __future__ import annotations
 
-from etcdmesos.cluster.commands import Kill, Launch, Shutdown
+from etcdmesos.cluster.commands import (
+    AddLearner,
+    Kill,
+    Launch,
+    PromoteLearner,
+    RemoveMember,
+    Shutdown,
+)
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.errors import BrokenPromise
 from etcdmesos.step import Step
 
-CHANGES = (Launch, Kill, Shutdown)
+RECONFIGURES = (AddLearner, PromoteLearner, RemoveMember)
+"""Commands that change etcd's membership."""
+
+CHANGES = (Launch, Kill, Shutdown, *RECONFIGURES)
 """Commands that change something of the cluster."""
 
 
@@ -20,9 +30,20 @@ def check(before: Model, step: Step[Model, Record]) -> None:
     changes = [c for c in step.commands if isinstance(c, CHANGES)]
     if changes and not (step.model.store.loaded and step.model.mesos.subscribed):
         raise BrokenPromise(f"a change without both links: {type(changes[0]).__name__}")
+    _check_reconfiguration(step)
     _check_launches(before, step)
     if before.store.loaded:  # otherwise what was before may never have been durable
         _check_names(before.record, step.model.record)
+
+
+def _check_reconfiguration(step: Step[Model, Record]) -> None:
+    asked = [c for c in step.commands if isinstance(c, RECONFIGURES)]
+    if len(asked) > 1:
+        raise BrokenPromise("two membership changes at once")
+    for command in asked:
+        change = step.model.record.change
+        if change is None or change.member != command.member:
+            raise BrokenPromise("a membership change that is not on record")
 
 
 def _check_launches(before: Model, step: Step[Model, Record]) -> None:

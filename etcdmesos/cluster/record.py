@@ -94,12 +94,23 @@ class Member:
         return f"{self.scheme}://{self.host}:{self.client_port}"
 
 
+class Kind(enum.Enum):
+    """What a membership change does to etcd's list."""
+
+    ADD = "add"
+    PROMOTE = "promote"
+    REMOVE = "remove"
+
+
 @frozen(kw_only=True)
 class Change:
-    """The one membership change in flight.  `kind` is add, promote or remove."""
+    """The one membership change in flight."""
 
-    kind: str
+    kind: Kind
     member: str
+    """Its name; "" for one that etcd lists and we never knew."""
+    id: str = ""
+    """etcd's member id; "" until it is known."""
     generation: int
 
 

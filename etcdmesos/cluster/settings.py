@@ -64,6 +64,19 @@ class Settings:
     probe_patience: float = 5.0
     """How long a member's or a quorum's probes may fail in a row before that is a finding."""
 
+    shunned: float = 300.0
+    """How long an agent where a launch or a member failed is taken last."""
+    member_timeout: float = 60.0
+    """How long a member may be out of reach, or answer nothing, before it is replaced."""
+    learner_limit: float = 300.0
+    """How long a new member may take from its launch until it can be promoted (k3s: 5 min)."""
+    membership_interval: float = 10.0
+    """Between two looks at etcd's member list while nothing is being changed."""
+    change_first: float = 0.5
+    change_most: float = 15.0
+    """Wait after a membership change that etcd refused or did not answer: doubles from the first
+    to the most."""
+
     subscribe_first: float = 0.5
     subscribe_most: float = 15.0
     """Wait between attempts to subscribe: doubles from the first to the most."""

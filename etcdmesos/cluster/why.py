@@ -10,7 +10,8 @@ from etcdmesos.cluster.bootstrap import hopeless
 from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.links import obstacle
 from etcdmesos.cluster.model import Model
-from etcdmesos.cluster.record import Step
+from etcdmesos.cluster.record import Kind, Step
+from etcdmesos.cluster.repairs import ailing, learner
 
 
 def why(model: Model, now: float) -> str:
@@ -71,7 +72,43 @@ def _degraded(model: Model, now: float) -> str:
     state = assess(model, now)
     serving = "serves" if state.serving else "does not serve"
     counted = f"{serving} with {len(state.agreeing)} of {model.settings.cluster_size} members"
-    return f"{counted}: {'; '.join(state.findings) or 'waits for a stable leader'}"
+    waits = [*state.findings, *_stuck(model, now)]
+    return f"{counted}: {'; '.join(waits) or 'waits for a stable leader'}"
+
+
+def _stuck(model: Model, now: float) -> list[str]:
+    """What keeps the next repair from starting."""
+    record, view = model.record, model.membership
+    if record.change is not None:
+        return []
+    waits = []
+    if len(record.members) < record.target_size:
+        waits.append(f"waits for an offer with room for a member{_before(model)}")
+    elif any(ailing(model, member, now) for member in record.members) and view.listing:
+        waits.append("no member can be removed while the others are no quorum of the rest")
+    if view.failure:
+        waits.append(f"etcd said: {view.failure}")
+    return waits
+
+
+def _reconfiguring(model: Model, now: float) -> str:
+    state, change, view = assess(model, now), model.record.change, model.membership
+    if change is None:
+        joining = learner(model.record)
+        doing = f"waits for {joining.name if joining else 'the learner'} to catch up"
+    else:
+        doing = f"{_DOING[change.kind]} {change.member or f'member {change.id}'}"
+    said = f" (etcd said: {view.failure})" if view.failure else ""
+    serving = "serves" if state.serving else "does not serve"
+    size = model.settings.cluster_size
+    return f"{doing}{said}; {serving} with {len(state.agreeing)} of {size} members"
+
+
+_DOING = {
+    Kind.ADD: "adds the learner",
+    Kind.PROMOTE: "makes a voter of",
+    Kind.REMOVE: "removes",
+}
 
 
 def _lost(model: Model, _now: float) -> str:
@@ -87,5 +124,6 @@ _SENTENCES: Mapping[str, Callable[[Model, float], str]] = {
     "bootstrapping": _bootstrapping,
     "healthy": _healthy,
     "degraded": _degraded,
+    "reconfiguring": _reconfiguring,
     "lost": _lost,
 }

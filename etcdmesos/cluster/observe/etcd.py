@@ -58,3 +58,10 @@ def take_progress(draft: Draft) -> Draft:
     """A quorum committed a proposal."""
     at = next_probe_at(draft.model, "", draft.now)
     return draft.having(progress=ProgressView(made_at=draft.now, probe_at=at))
+
+
+def take_listing(draft: Draft) -> Draft:
+    """Keep etcd's member list, as a quorum has it."""
+    members = event_of(draft, e.MembersListed).members
+    view = evolve(draft.model.membership, listing=members, listed_at=draft.now, busy=False)
+    return draft.having(membership=view)

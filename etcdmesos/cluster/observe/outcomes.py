@@ -122,6 +122,29 @@ def _subscribe_failed(draft: Draft, _command: c.Command) -> Draft:
     return draft.having(mesos=evolve(draft.model.mesos, subscribing=False))
 
 
+def _listing_failed(draft: Draft, _command: c.Command) -> Draft:
+    again = draft.now + draft.model.settings.change_first
+    view = evolve(draft.model.membership, busy=False, ask_at=again, failure=_reason(draft))
+    return draft.having(membership=view)
+
+
+def _change_settled(draft: Draft, _command: c.Command) -> Draft:
+    """Whatever became of the request, the list is read again; after a failure, not at once."""
+    view, settings = draft.model.membership, draft.model.settings
+    done = isinstance(draft.event, e.CommandDone)
+    failures = 0 if done else view.failures + 1
+    wait = min(settings.change_most, settings.change_first * 2 ** min(failures - 1, 16))
+    settled = evolve(
+        view,
+        busy=False,
+        listing=None,
+        failures=failures,
+        failure=_reason(draft),
+        ask_at=draft.now if done else draft.now + wait,
+    )
+    return draft.having(membership=settled)
+
+
 _SETTLES: dict[type[c.Command], Callable[[Draft, c.Command], Draft]] = {
     c.ProbeMember: _member_probe_failed,
     c.ProbeProgress: _progress_probe_failed,
@@ -132,4 +155,8 @@ _SETTLES: dict[type[c.Command], Callable[[Draft, c.Command], Draft]] = {
     c.Suppress: _suppress_failed,
     c.Revive: _suppress_failed,
     c.Subscribe: _subscribe_failed,
+    c.ListMembers: _listing_failed,
+    c.AddLearner: _change_settled,
+    c.PromoteLearner: _change_settled,
+    c.RemoveMember: _change_settled,
 }

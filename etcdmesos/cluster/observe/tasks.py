@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 
 from attrs import evolve
 
@@ -27,11 +28,19 @@ def take_task_update(draft: Draft) -> Draft:
     draft = draft.having(
         tasks={**draft.model.tasks, status.task_id: status},
         mesos=evolve(mesos, unaccounted=mesos.unaccounted - {status.task_id}),
+        out_of_reach=_out_of_reach(draft, status),
     )
     member = draft.model.record.owner(status.task_id)
     if member is None:
         return _take_stray(draft, status)
     return _take_member_status(draft, member, status)
+
+
+def _out_of_reach(draft: Draft, status: TaskStatus) -> Mapping[str, float]:
+    known = draft.model.out_of_reach
+    if status.out_of_reach:
+        return {status.task_id: draft.now, **known}
+    return without(known, status.task_id)
 
 
 def _take_stray(draft: Draft, status: TaskStatus) -> Draft:

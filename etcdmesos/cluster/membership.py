@@ -1,0 +1,268 @@
+"""The plan for etcd's membership: one recorded change at a time, until N voters serve.
+
+Each turn starts from etcd's list as a quorum has it.  A change is recorded before it is asked for,
+and whatever becomes of the request, the list is read again: it alone says whether the change took
+place.  Nothing is asked while no quorum serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from attrs import evolve
+
+from etcdmesos.cluster import placement
+from etcdmesos.cluster.commands import (
+    AddLearner,
+    Command,
+    Launch,
+    ListMembers,
+    PromoteLearner,
+    RemoveMember,
+)
+from etcdmesos.cluster.health import Assessment, assess
+from etcdmesos.cluster.launch import new_learner, server_task, with_task
+from etcdmesos.cluster.member_list import MemberList
+from etcdmesos.cluster.model import Draft, KillAsked, Model, without
+from etcdmesos.cluster.record import Change, Kind, Member, Role, Step
+from etcdmesos.cluster.repairs import (
+    Repair,
+    ailing,
+    learner,
+    may_remove,
+    next_repair,
+    serving_ids,
+)
+from etcdmesos.mesos.statuses import ALIVE
+
+ADD_ATTEMPTS = 4
+"""After so many failed attempts to add one learner, another place is tried."""
+
+
+MOST_TURNS = 8
+"""Changes that may end, and make room for the next one, in one step."""
+
+
+def plan_membership(draft: Draft) -> Draft:
+    """Read the list when it is not known, finish the change in flight, or start the next one."""
+    for _ in range(MOST_TURNS):
+        turned = _turn(draft)
+        settled = turned.model.record == draft.model.record
+        if settled or turned.model.membership.busy:
+            return turned
+        draft = turned
+    return draft
+
+
+def _turn(draft: Draft) -> Draft:
+    model, view = draft.model, draft.model.membership
+    state = assess(model, draft.now)
+    if view.busy or not state.serving or model.record.cluster_id == "":
+        return draft
+    if draft.now < view.ask_at:
+        return draft.waking(view.ask_at)
+    listing = view.listing
+    if listing is None or draft.now - view.listed_at >= model.settings.membership_interval:
+        return _ask(draft, ListMembers(client_url=_through(model, state)))
+    draft = draft.waking(view.listed_at + model.settings.membership_interval)
+    if listing.cluster_id != model.record.cluster_id:
+        return draft  # somebody else's list; the probes' findings say so
+    change = model.record.change
+    if change is not None:
+        return _RESOLVE[change.kind](draft, change, listing, state)
+    repair = next_repair(model, listing, state, draft.now)
+    if repair is not None:
+        return _start(draft, repair)
+    return _add(draft, state)
+
+
+def changing(model: Model) -> bool:
+    """Whether a change is in flight or a learner on its way."""
+    return model.record.change is not None or learner(model.record) is not None
+
+
+def place_wanted(model: Model, now: float) -> bool:
+    """Whether an offer is wanted for a new member, now or as soon as a dead one is removed."""
+    record = model.record
+    if not record.served or (learner(record) is not None and not model.places):
+        return False
+    well = sum(not ailing(model, member, now) for member in record.members)
+    return well < record.target_size or bool(model.places)
+
+
+def _through(model: Model, state: Assessment) -> str:
+    """The client URL of the member to ask: the leader's, or else that of one that serves."""
+    serving = [m for m in model.record.members if m.name in state.agreeing]
+    return next((m for m in serving if m.id == state.leader), serving[0]).client_url
+
+
+def _ask(draft: Draft, command: Command) -> Draft:
+    return draft.having(membership=evolve(draft.model.membership, busy=True)).asking(command)
+
+
+# Starting a change
+
+
+def _start(draft: Draft, repair: Repair) -> Draft:
+    """Record the change; it is asked for by what finishes it."""
+    record = draft.model.record
+    change = Change(
+        kind=repair.kind,
+        member=repair.member.name if repair.member else "",
+        id=repair.id,
+        generation=record.generation,
+    )
+    draft = draft.recording(change=change)
+    if repair.member is not None and repair.kind is Kind.REMOVE:
+        draft = draft.recording_member(evolve(repair.member, step=Step.REMOVING))
+    view = evolve(draft.model.membership, failures=0, failure="")
+    draft = draft.having(membership=view)
+    listing = view.listing
+    assert listing is not None
+    return _RESOLVE[repair.kind](draft, change, listing, assess(draft.model, draft.now))
+
+
+def _add(draft: Draft, state: Assessment) -> Draft:
+    """Add a learner at a place in hand, if members are missing and all others are well."""
+    model, record, settings = draft.model, draft.model.record, draft.model.settings
+    missing = record.target_size - len(record.members)
+    if missing <= 0 or learner(record) is not None or len(state.agreeing) < len(record.members):
+        return draft
+    places = placement.choose(
+        [held.offer for held in model.offers.values()],
+        1,
+        settings,
+        occupied={member.agent_id for member in record.members},
+        shunned={agent for agent, until in model.shunned.items() if until > draft.now},
+    )
+    if not places:
+        return draft
+    member = new_learner(places[0], record.next_member, record.generation, settings)
+    change = Change(kind=Kind.ADD, member=member.name, generation=record.generation)
+    draft = draft.recording(
+        members=(*record.members, member), next_member=record.next_member + 1, change=change
+    ).having(
+        places={member.name: places[0]},
+        membership=evolve(model.membership, failures=0, failure=""),
+    )
+    return _ask(
+        draft,
+        AddLearner(member=member.name, peer_url=member.peer_url, client_url=_through(model, state)),
+    )
+
+
+# Finishing the change in flight
+
+
+def _finish_add(draft: Draft, change: Change, listing: MemberList, state: Assessment) -> Draft:
+    """Launch the learner once it is listed; give it up when its place is gone."""
+    model = draft.model
+    member = model.record.member(change.member)
+    assert member is not None
+    entry = listing.at(member.peer_url)
+    place = model.places.get(member.name)
+    in_hand = place is not None and all(i in model.offers for i in place.offer_ids)
+    if entry is not None and place is not None and in_hand:
+        return _launch(draft, evolve(member, id=entry.id), place)
+    if entry is not None:
+        removal = evolve(change, kind=Kind.REMOVE, id=entry.id)
+        draft = draft.recording(change=removal).recording_member(
+            evolve(member, id=entry.id, step=Step.REMOVING)
+        )
+        return _finish_removal(draft.having(places={}), removal, listing, state)
+    if not in_hand or model.membership.failures >= ADD_ATTEMPTS:
+        return _forget(draft.having(places={}), member)
+    return _ask(
+        draft,
+        AddLearner(member=member.name, peer_url=member.peer_url, client_url=_through(model, state)),
+    )
+
+
+def _launch(draft: Draft, member: Member, place: placement.Place) -> Draft:
+    model = draft.model
+    member = evolve(with_task(member, place), step=Step.LAUNCHING)
+    record = evolve(model.record.with_member(member), change=None)
+    counters = model.counters
+    return draft.having(
+        record=record,
+        places={},
+        offers=without(model.offers, *place.offer_ids),
+        joining_since={member.name: draft.now},
+        counters=evolve(counters, launched=counters.launched + 1),
+    ).asking(
+        Launch(
+            offer_ids=place.offer_ids,
+            tasks=(server_task(member, place, record, model.settings),),
+        )
+    )
+
+
+def _finish_promotion(
+    draft: Draft, change: Change, listing: MemberList, state: Assessment
+) -> Draft:
+    """A voter once the list says so; until then ask again, unless the learner fell ill."""
+    model = draft.model
+    member = model.record.member(change.member)
+    entry = listing.entry(change.id)
+    if member is None or entry is None:
+        return draft.recording(change=None)
+    if not entry.learner:
+        promoted = evolve(member, role=Role.VOTER, step=Step.VOTER)
+        view = evolve(model.view(member.name), probe_at=draft.now)
+        return (
+            draft.recording(change=None)
+            .recording_member(promoted)
+            .having(joining_since={}, views={**model.views, member.name: view})
+        )
+    since = model.joining_since.get(member.name, draft.now)
+    late = draft.now - since >= model.settings.learner_limit
+    if late or ailing(model, member, draft.now):
+        return draft.recording(change=None)  # the next turn removes it
+    return _ask(
+        draft,
+        PromoteLearner(member=member.name, id=entry.id, client_url=_through(model, state)),
+    )
+
+
+def _finish_removal(draft: Draft, change: Change, listing: MemberList, state: Assessment) -> Draft:
+    """Gone once the list lacks it; until then ask again, as long as that is safe."""
+    model = draft.model
+    entry = listing.entry(change.id)
+    member = model.record.member(change.member)
+    if entry is None:
+        if member is not None:
+            return _forget(draft, member)
+        return draft.recording(change=None)
+    serving = serving_ids(model.record, state) - {entry.id}
+    if entry.name and not may_remove(entry, listing, serving):
+        return draft.waking(draft.now + model.settings.probe_interval)
+    through = _through(model, state)
+    return _ask(draft, RemoveMember(member=change.member, id=entry.id, client_url=through))
+
+
+def _forget(draft: Draft, member: Member) -> Draft:
+    """Off the list and off the record; whatever still runs of it is a stray, to be killed."""
+    model = draft.model
+    record = model.record
+    members = tuple(m for m in record.members if m.name != member.name)
+    strays = {
+        task.id: KillAsked(agent_id=task.agent_id, executor_id=task.executor_id)
+        for task in member.tasks
+        if (status := model.tasks.get(task.id)) is not None and status.state in ALIVE
+    }
+    ill = {task.agent_id: draft.now + model.settings.shunned for task in member.tasks}
+    ids = [task.id for task in member.tasks]
+    return draft.recording(members=members, change=None).having(
+        kills={**model.kills, **strays},
+        shunned={**model.shunned, **ill},
+        views=without(model.views, member.name),
+        joining_since=without(model.joining_since, member.name),
+        out_of_reach=without(model.out_of_reach, *ids),
+    )
+
+
+_RESOLVE: Mapping[Kind, Callable[[Draft, Change, MemberList, Assessment], Draft]] = {
+    Kind.ADD: _finish_add,
+    Kind.PROMOTE: _finish_promotion,
+    Kind.REMOVE: _finish_removal,
+}
