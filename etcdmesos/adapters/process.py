@@ -48,6 +48,13 @@ _VERSION = re.compile(r"^etcd Version: *(\d+)\.(\d+)\.(\S+)", re.MULTILINE)
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
+def _has_log(sandbox: Path, command: StartEtcd) -> bool:
+    """Whether the data directory of that start holds a write-ahead log."""
+    option = "--data-dir="
+    found = next((a for a in command.arguments if a.startswith(option)), option)
+    return any((sandbox / found.removeprefix(option) / "member" / "wal").glob("*.wal"))
+
+
 class CannotStart(EtcdMesosError):
     """Something is in etcd's way; the text says what."""
 
@@ -144,7 +151,10 @@ class EtcdProcess:
         self._reaped.set()
         self._post(
             EtcdExited(
-                run=command.run, wait_status=wait_status, log_tail=tail(self._log, begins_at)
+                run=command.run,
+                wait_status=wait_status,
+                log_tail=tail(self._log, begins_at),
+                data_kept=_has_log(self._sandbox, command),
             )
         )
 

@@ -31,6 +31,7 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         endings.fail_preparation,
         endings.fail_unsaved,
         endings.fail_removed,
+        endings.fail_data_gone,
         endings.fail_crashes,
         endings.stop_for_kill,
         endings.stop_for_shutdown,

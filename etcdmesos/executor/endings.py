@@ -77,6 +77,11 @@ def fail_removed(draft: Draft) -> Draft:
     return _fail(no_process(draft), "the member was removed from its cluster")
 
 
+def fail_data_gone(draft: Draft) -> Draft:
+    """A member never starts anew under its old name: it would have forgotten its votes."""
+    return _fail(no_process(draft), "the member's data is gone")
+
+
 def fail_crashes(draft: Draft) -> Draft:
     """Starting it again has not helped."""
     message = f"{crash_of(draft)}; given up after {RESTARTS_MAX} restarts"

@@ -121,6 +121,8 @@ class EtcdExited(Event):
     """As Python has it: the exit status, or the negative number of a signal."""
     log_tail: str
     """The last lines that this run wrote."""
+    data_kept: bool = True
+    """Whether its data directory still holds a write-ahead log."""
 
 
 # etcd itself

@@ -35,6 +35,12 @@ def said_removed(draft: Draft) -> bool:
     return isinstance(draft.event, EtcdExited) and says_removed(draft.event)
 
 
+def data_gone(draft: Draft) -> bool:
+    """The member has been up, and its data directory holds no write-ahead log any more."""
+    event = draft.event
+    return isinstance(event, EtcdExited) and not event.data_kept and draft.model.member_id != ""
+
+
 def restarts_used_up(draft: Draft) -> bool:
     """This crash is one more than restarts are allowed for."""
     return exhausted(crash_count(draft.model, draft.now))
@@ -89,6 +95,7 @@ GUARDS: Mapping[str, Callable[[Draft], bool]] = {
         preparation_failed,
         start_failed,
         said_removed,
+        data_gone,
         restarts_used_up,
         serving,
         removed_by_peers,
