@@ -138,7 +138,8 @@ def _attach_ports(
             credentials=credentials,
         )
     )
-    runtime.attach(EtcdAdapter(runtime.post))
+    timeout = values["probe_timeout_seconds"]
+    runtime.attach(EtcdAdapter(runtime.post, probe_timeout=timeout, progress_timeout=timeout))
 
 
 def _programs(values: dict[str, Any]) -> dict[str, Path]:

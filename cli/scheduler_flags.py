@@ -56,8 +56,17 @@ FLAGS = (
     f.Flag("mesos-authentication-secret-file", f.text, "", "file with the secret"),
     f.Flag("mesos-offer-refuse-seconds", f.number, 15.0, "how long a declined offer is unwanted"),
     f.Flag("probe-interval-seconds", f.number, 2.0, "between two health checks of a member"),
+    f.Flag("probe-timeout-seconds", f.number, 2.0, "how long a member may take to answer one"),
+    f.Flag("member-timeout", f.number, 60.0, "seconds after which a member that is out of reach, "
+           "or answers nothing, is replaced"),
 )  # fmt: skip
 
+LEAST_SECONDS = {
+    "probe-interval-seconds": 0.1,
+    "probe-timeout-seconds": 0.1,
+    # Less, and an election would look like a dead member.
+    "member-timeout": 5.0,
+}
 OLDEST_ETCD = (3, 4, 0)
 INCONSISTENT_ETCD = ((3, 5, 0), (3, 5, 2))
 """First and last release that can lose acknowledged writes on a crash (etcd issue 13766)."""
@@ -102,8 +111,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str,
     for name in ("failover-timeout-seconds", "mesos-offer-refuse-seconds"):
         if values[name.replace("-", "_")] < 0:
             raise BadUsage(f"-{name} must not be negative")
-    if values["probe_interval_seconds"] < 0.1:
-        raise BadUsage("-probe-interval-seconds must be at least 0.1")
+    for name, least in LEAST_SECONDS.items():
+        if values[name.replace("-", "_")] < least:
+            raise BadUsage(f"-{name} must be at least {least:g}")
     for name in ("admin-port", "artifact-port"):
         if not 0 <= values[name.replace("-", "_")] <= 65535:
             raise BadUsage(f"-{name} must be 0 to 65535")
@@ -145,6 +155,7 @@ def settings(values: Mapping[str, Any], artifacts: Artifacts) -> Settings:
         quota_bytes=quota,
         refuse=values["mesos_offer_refuse_seconds"],
         probe_interval=values["probe_interval_seconds"],
+        member_timeout=values["member_timeout"],
     )
 
 

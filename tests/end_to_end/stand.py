@@ -12,7 +12,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -167,14 +167,29 @@ def processes_below(folder: Path) -> list[str]:
 
 def etcd_process(folder: Path, member: str) -> int:
     """The pid of the etcd of that name below `folder`."""
+    return _process(folder, lambda arguments, _: f"--name={member}" in arguments, member)
+
+
+def executor_process(folder: Path, member: str) -> int:
+    """The pid of the executor that runs the member of that name below `folder`."""
+    return _process(
+        folder,
+        lambda arguments, working: (
+            "-etcd-bin=./etcd" in arguments and f"/executors/{member}-" in working
+        ),
+        f"the executor of {member}",
+    )
+
+
+def _process(folder: Path, matches: Callable[[list[str], str], bool], what: str) -> int:
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            arguments = (entry / "cmdline").read_bytes().split(b"\0")
+            arguments = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
             working = os.readlink(entry / "cwd")
         except OSError:
             continue
-        if f"--name={member}".encode() in arguments and working.startswith(str(folder)):
+        if working.startswith(str(folder)) and matches(arguments, working):
             return int(entry.name)
-    raise AssertionError(f"no etcd of {member} below {folder}")
+    raise AssertionError(f"no process of {what} below {folder}")

@@ -1,0 +1,162 @@
+"""What is lost is replaced: N voters again, all data there, every survivor's process untouched."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from tests.end_to_end.stand import (
+    etcd_binary,
+    etcd_process,
+    executor_process,
+    local,
+    stats,
+    until,
+)
+
+VERSION = "3.5.30"
+MEMBER_TIMEOUT = 6.0
+
+
+@frozen
+class Cluster:
+    """A healthy cluster that holds one key."""
+
+    folder: Path
+    admin: str
+    control: str
+    size: int
+
+    def members(self) -> dict[str, dict[str, Any]]:
+        return {member["name"]: member for member in stats(self.admin)["members"]}
+
+    def etcdctl(self, *arguments: str) -> str:
+        endpoints = ",".join(m["clientURL"] for m in self.members().values() if m["serving"])
+        done = subprocess.run(
+            [str(etcd_binary(VERSION, "etcdctl")), f"--endpoints={endpoints}", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    def tell(self, path: str, **body: Any) -> None:
+        """A call of the embedded Mesos' control API."""
+        connection = http.client.HTTPConnection(self.control, timeout=30)
+        connection.request("POST", f"/control/{path}", json.dumps(body))
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        connection.close()
+
+    def processes(self, *names: str) -> dict[str, int]:
+        """The pids of these members' etcds."""
+        return {name: etcd_process(self.folder, name) for name in names}
+
+    def heals_without(self, *gone: str) -> None:
+        """Waits until all is well again without these members, and looks at what survived."""
+        until(lambda: self._well_without(gone), f"healthy without {', '.join(gone)}")
+        assert self.etcdctl("get", "key", "--print-value-only") == "kept"
+        listed = self.etcdctl("member", "list").splitlines()
+        assert len(listed) == self.size
+        assert all("started" in line and line.endswith("false") for line in listed)
+
+    def _well_without(self, gone: tuple[str, ...]) -> bool:
+        now = stats(self.admin)
+        names = {member["name"] for member in now["members"]}
+        return now["phase"] == "healthy" and not names & set(gone)
+
+
+@contextmanager
+def cluster(folder: Path, size: int = 3) -> Iterator[Cluster]:
+    with local(
+        folder,
+        f"-cluster-size={size}",
+        f"-agents={size + 2}",
+        f"-etcd-bin={etcd_binary(VERSION)}",
+        f"-member-timeout={MEMBER_TIMEOUT:g}",
+        "-probe-interval-seconds=0.5",
+    ) as daemon:
+        control = daemon.wait_for("control of the embedded Mesos: http://")
+        admin = daemon.wait_for("dashboard: http://").split("/")[0]
+        made = Cluster(folder, admin, control, size)
+        made.etcdctl("put", "key", "kept")
+        yield made
+
+
+def test_an_executor_killed_is_replaced(tmp_path: Path) -> None:
+    """A fresh name on another place; the survivors' processes are the same as before."""
+    with cluster(tmp_path) as here:
+        before = here.processes("etcd-1", "etcd-3")
+        os.kill(executor_process(tmp_path, "etcd-2"), signal.SIGKILL)
+        here.heals_without("etcd-2")
+        assert here.processes("etcd-1", "etcd-3") == before
+
+
+def test_two_of_five_killed_at_once_are_replaced(tmp_path: Path) -> None:
+    """The most that a quorum of five survives."""
+    with cluster(tmp_path, 5) as here:
+        before = here.processes("etcd-1", "etcd-3", "etcd-5")
+        for name in ("etcd-2", "etcd-4"):
+            os.kill(executor_process(tmp_path, name), signal.SIGKILL)
+        here.heals_without("etcd-2", "etcd-4")
+        assert here.processes("etcd-1", "etcd-3", "etcd-5") == before
+
+
+def test_a_member_whose_data_is_destroyed_is_replaced(tmp_path: Path) -> None:
+    """It never starts empty under its old name."""
+    with cluster(tmp_path) as here:
+        pid = etcd_process(tmp_path, "etcd-1")
+        shutil.rmtree(Path(os.readlink(f"/proc/{pid}/cwd")) / "data")
+        os.kill(pid, signal.SIGKILL)
+        here.heals_without("etcd-1")
+
+
+def test_a_host_that_is_lost_is_replaced_after_the_time_out(tmp_path: Path) -> None:
+    """Agent, executor and etcd end at once, and Mesos takes its time to say so."""
+    with cluster(tmp_path) as here:
+        here.tell("agent/gone", agent=here.members()["etcd-1"]["hostname"])
+        here.heals_without("etcd-1")
+
+
+def test_a_member_added_by_hand_and_never_started_is_removed(tmp_path: Path) -> None:
+    """It would raise the quorum, and nobody will ever start it."""
+    with cluster(tmp_path) as here:
+        add = ("member", "add", "by-hand", "--peer-urls=http://127.0.0.99:1")
+        # etcd refuses while its members have not been connected for 5 s.
+        until(lambda: _succeeds(here, *add), "the member is added")
+        assert "unstarted" in here.etcdctl("member", "list")
+        until(lambda: "unstarted" not in here.etcdctl("member", "list"), "it is removed")
+        here.heals_without()
+
+
+def _succeeds(here: Cluster, *arguments: str) -> bool:
+    try:
+        here.etcdctl(*arguments)
+    except AssertionError:
+        return False
+    return True
+
+
+def test_a_member_paused_for_too_long_is_replaced_and_never_let_in_again(tmp_path: Path) -> None:
+    """SIGSTOP for longer than the time-out, then continued."""
+    with cluster(tmp_path) as here:
+        pid = etcd_process(tmp_path, "etcd-2")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            here.heals_without("etcd-2")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        until(lambda: not Path(f"/proc/{pid}").exists(), "the old etcd ends")
+        here.heals_without("etcd-2")
