@@ -62,9 +62,10 @@ def _turn(draft: Draft) -> Draft:
     if draft.now < view.ask_at:
         return draft.waking(view.ask_at)
     listing = view.listing
-    if listing is None or draft.now - view.listed_at >= model.settings.membership_interval:
+    look_at = view.listed_at + model.settings.membership_interval
+    if listing is None or draft.now >= look_at:
         return _ask(draft, ListMembers(client_url=_through(model, state)))
-    draft = draft.waking(view.listed_at + model.settings.membership_interval)
+    draft = draft.waking(look_at)
     if listing.cluster_id != model.record.cluster_id:
         return draft  # somebody else's list; the probes' findings say so
     change = model.record.change
