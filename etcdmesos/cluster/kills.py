@@ -21,11 +21,16 @@ def plan_kills(draft: Draft) -> Draft:
 
 
 def _of_removed_members(draft: Draft) -> dict[str, KillAsked]:
-    model = draft.model
+    """Tasks of an attempt being given up.
+
+    One that is being taken off etcd's list is not among them: until it is off, its vote and its
+    data may be needed still.  Afterwards it is a stray.
+    """
+    model, change = draft.model, draft.model.record.change
     return {
         task.id: KillAsked(agent_id=task.agent_id, executor_id=task.executor_id)
         for member in model.record.members
-        if member.step is Step.REMOVING
+        if member.step is Step.REMOVING and (change is None or change.member != member.name)
         for task in member.tasks
         if not model.known_dead(task.id)
     }
