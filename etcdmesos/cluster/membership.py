@@ -85,7 +85,9 @@ def changing(model: Model) -> bool:
 def place_wanted(model: Model, now: float) -> bool:
     """Whether an offer is wanted for a new member, now or as soon as a dead one is removed."""
     record = model.record
-    if not record.served or (learner(record) is not None and not model.places):
+    if not record.served or model.phase == "lost":
+        return False
+    if learner(record) is not None and not model.places:
         return False
     well = sum(not ailing(model, member, now) for member in record.members)
     return well < record.target_size or bool(model.places)

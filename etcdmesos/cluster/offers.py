@@ -27,7 +27,7 @@ def plan_offers(draft: Draft) -> Draft:
         for offer_id, held in model.offers.items()
         if not wanted
         or not _may_serve(draft, offer_id)
-        or draft.now - held.since >= settings.gang_limit
+        or draft.now >= held.since + settings.gang_limit
     )
     too_small = [
         held.offer for i, held in model.offers.items() if wanted and not _may_serve(draft, i)
@@ -40,6 +40,8 @@ def plan_offers(draft: Draft) -> Draft:
     if wanted == model.mesos.suppressed:
         commands.append(Revive() if wanted else Suppress())
     offers = {i: held for i, held in model.offers.items() if i not in unwanted}
+    if offers:
+        draft = draft.waking(min(held.since for held in offers.values()) + settings.gang_limit)
     return draft.having(
         offers=offers,
         unreturned=waiting,
