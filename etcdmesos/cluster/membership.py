@@ -238,9 +238,19 @@ def _finish_removal(draft: Draft, change: Change, listing: MemberList, state: As
         return draft.recording(change=None)
     serving = serving_ids(model.record, state) - {entry.id}
     if entry.name and not may_remove(entry, listing, serving):
-        return draft.waking(draft.now + model.settings.probe_interval)
+        return _give_up_removal(draft, member)  # another one may have to go first
+    if member is not None and member.name in state.agreeing and not ailing(model, member, draft.now):
+        return _give_up_removal(draft, member)  # it is back
     through = _through(model, state)
     return _ask(draft, RemoveMember(member=change.member, id=entry.id, client_url=through))
+
+
+def _give_up_removal(draft: Draft, member: Member | None) -> Draft:
+    """No change any more; the next turn looks for the one that is due now."""
+    draft = draft.recording(change=None)
+    if member is None:
+        return draft
+    return draft.recording_member(evolve(member, step=Step.VOTER if member.id else Step.JOINING))
 
 
 def _forget(draft: Draft, member: Member) -> Draft:
