@@ -45,6 +45,7 @@ MOST_TURNS = 8
 
 def plan_membership(draft: Draft) -> Draft:
     """Read the list when it is not known, finish the change in flight, or start the next one."""
+    draft = _watch_learner(draft)
     for _ in range(MOST_TURNS):
         turned = _turn(draft)
         settled = turned.model.record == draft.model.record
@@ -52,6 +53,14 @@ def plan_membership(draft: Draft) -> Draft:
             return turned
         draft = turned
     return draft
+
+
+def _watch_learner(draft: Draft) -> Draft:
+    """Count the time of a learner that somebody else launched from when we first saw it."""
+    joining, since = learner(draft.model.record), draft.model.joining_since
+    if joining is None or joining.step is Step.ADDING or joining.name in since:
+        return draft
+    return draft.having(joining_since={joining.name: draft.now})
 
 
 def _turn(draft: Draft) -> Draft:
