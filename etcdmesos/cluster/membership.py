@@ -272,7 +272,7 @@ def _forget(draft: Draft, member: Member) -> Draft:
         for task in member.tasks
         if (status := model.tasks.get(task.id)) is not None and status.state in ALIVE
     }
-    ill = {task.agent_id: draft.now + model.settings.shunned for task in member.tasks}
+    ill = {member.agent_id: draft.now + model.settings.shunned}
     ids = [task.id for task in member.tasks]
     return draft.recording(members=members, change=None).having(
         kills={**model.kills, **strays},
