@@ -32,6 +32,7 @@ from etcdmesos.cluster.repairs import (
     may_remove,
     next_repair,
     serving_ids,
+    strangers,
 )
 from etcdmesos.mesos.statuses import ALIVE
 
@@ -83,6 +84,8 @@ def _turn(draft: Draft) -> Draft:
     repair = next_repair(model, listing, state, draft.now)
     if repair is not None:
         return _start(draft, repair)
+    if strangers(model.record, listing):
+        return draft  # a learner told of our members alone could not join, and the list may be full
     return _add(draft, state)
 
 
@@ -245,10 +248,10 @@ def _finish_removal(draft: Draft, change: Change, listing: MemberList, state: As
         if member is not None:
             return _forget(draft, member)
         return draft.recording(change=None)
-    serving = serving_ids(model.record, state) - {entry.id}
+    serving = serving_ids(model.record, state)
     if entry.name and not may_remove(entry, listing, serving):
         return _give_up_removal(draft, member)  # another one may have to go first
-    if member is not None and member.name in state.agreeing and not ailing(model, member, draft.now):
+    if member is not None and entry.id in serving and not ailing(model, member, draft.now):
         return _give_up_removal(draft, member)  # it is back
     through = _through(model, state)
     return _ask(draft, RemoveMember(member=change.member, id=entry.id, client_url=through))

@@ -88,11 +88,16 @@ def entry_of(member: Member, listing: MemberList) -> ListedMember | None:
     return found or listing.at(member.peer_url)
 
 
+def strangers(record: Record, listing: MemberList) -> tuple[ListedMember, ...]:
+    """Entries that are none of ours: unstarted ghosts, and members that somebody else runs."""
+    known = {e.id for m in record.members if (e := entry_of(m, listing)) is not None}
+    return tuple(entry for entry in listing.members if entry.id not in known)
+
+
 def _ghost(record: Record, listing: MemberList) -> Repair | None:
     """An entry that is none of ours and never started: added by a lost request, or by hand."""
-    known = {e.id for m in record.members if (e := entry_of(m, listing)) is not None}
-    for entry in listing.members:
-        if entry.id not in known and not entry.name:
+    for entry in strangers(record, listing):
+        if not entry.name:
             return Repair(
                 kind=Kind.REMOVE, member=None, id=entry.id, why="was added and never started"
             )

@@ -11,7 +11,7 @@ from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.links import obstacle
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Kind, Step
-from etcdmesos.cluster.repairs import ailing, learner
+from etcdmesos.cluster.repairs import ailing, learner, strangers
 
 
 def why(model: Model, now: float) -> str:
@@ -64,7 +64,7 @@ def _before(model: Model) -> str:
 def _healthy(model: Model, now: float) -> str:
     size = model.settings.cluster_size
     sentence = "nothing: " + (f"all {size} members serve" if size > 1 else "its one member serves")
-    noted = "; ".join(assess(model, now).findings)
+    noted = "; ".join([*assess(model, now).findings, *_foreign(model)])
     return sentence + (f", but {noted}" if noted else "")
 
 
@@ -76,14 +76,27 @@ def _degraded(model: Model, now: float) -> str:
     return f"{counted}: {'; '.join(waits) or 'waits for a stable leader'}"
 
 
+def _foreign(model: Model) -> list[str]:
+    """Started members on etcd's list that are none of ours: only the operator may remove those."""
+    listing, record = model.membership.listing, model.record
+    if listing is None or listing.cluster_id != record.cluster_id:
+        return []
+    return [
+        f"etcd lists {entry.name} ({entry.id}), which is none of ours"
+        for entry in strangers(record, listing)
+        if entry.name
+    ]
+
+
 def _stuck(model: Model, now: float) -> list[str]:
     """What keeps the next repair from starting."""
     record, view = model.record, model.membership
     if record.change is not None:
         return []
-    waits = []
+    waits = _foreign(model)
     if len(record.members) < record.target_size:
-        waits.append(f"waits for an offer with room for a member{_before(model)}")
+        room = f"waits for an offer with room for a member{_before(model)}"
+        waits.append("waits until somebody removes it" if waits else room)
     elif any(ailing(model, member, now) for member in record.members) and view.listing:
         waits.append("no member can be removed while the others are no quorum of the rest")
     if view.failure:
@@ -101,7 +114,8 @@ def _reconfiguring(model: Model, now: float) -> str:
     said = f" (etcd said: {view.failure})" if view.failure else ""
     serving = "serves" if state.serving else "does not serve"
     size = model.settings.cluster_size
-    return f"{doing}{said}; {serving} with {len(state.agreeing)} of {size} members"
+    counted = f"{doing}{said}; {serving} with {len(state.agreeing)} of {size} members"
+    return counted + (f": {'; '.join(state.findings)}" if state.findings else "")
 
 
 _DOING = {

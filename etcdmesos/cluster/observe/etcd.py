@@ -63,5 +63,12 @@ def take_progress(draft: Draft) -> Draft:
 def take_listing(draft: Draft) -> Draft:
     """Keep etcd's member list, as a quorum has it."""
     members = event_of(draft, e.MembersListed).members
-    view = evolve(draft.model.membership, listing=members, listed_at=draft.now, busy=False)
+    known = draft.model.membership
+    view = evolve(
+        known,
+        listing=members,
+        listed_at=draft.now,
+        busy=False,
+        failure=known.failure if known.failures else "",
+    )
     return draft.having(membership=view)
