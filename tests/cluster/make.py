@@ -8,6 +8,7 @@ from attrs import evolve
 
 from etcdmesos.cluster.controller import Controller
 from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.cluster.record import (
     Member,
     Purpose,
@@ -122,6 +123,22 @@ def health(member: str, leader: str = "etcd-1", **changes: Any) -> MemberHealth:
 def member_id(name: str) -> str:
     """etcd's id of a member, as the tests hand them out."""
     return "id-" + name.removeprefix("etcd-")
+
+
+def listed(member: Member, **changes: Any) -> ListedMember:
+    """`member` as etcd lists it once it has started."""
+    made = ListedMember(
+        id=member.id or member_id(member.name),
+        name=member.name,
+        peer_urls=(member.peer_url,),
+        client_urls=(member.client_url,),
+        learner=member.role is Role.LEARNER,
+    )
+    return evolve(made, **changes)
+
+
+def listing(*members: ListedMember, cluster_id: str = "c1") -> MemberList:
+    return MemberList(cluster_id=cluster_id, members=members)
 
 
 def member(number: int, agent: str, step: Step = Step.VOTER, **changes: Any) -> Member:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from etcdmesos.cluster import commands as c
-from etcdmesos.cluster.record import Member, Record
+from etcdmesos.cluster.record import Change, Member, Record
 from etcdmesos.step import Command
 
 
@@ -27,11 +27,18 @@ def record(saved: Record) -> str:
     if saved.served:
         parts.append(f"served as {saved.cluster_id}")
     parts.append(" ".join(map(member, saved.members)) or "no members")
+    if saved.change is not None:
+        parts.append(change(saved.change))
     return ", ".join(parts)
 
 
 def member(recorded: Member) -> str:
     return f"{recorded.name}={recorded.step.value}@{recorded.agent_id}"
+
+
+def change(recorded: Change) -> str:
+    """The change in flight; a member we never knew goes by etcd's id."""
+    return f"to {recorded.kind.value} {recorded.member or recorded.id}"
 
 
 def _launch(launch: c.Launch) -> str:
@@ -58,5 +65,9 @@ _WORDS: dict[type[Command], Callable[[Any], str]] = {
     c.Shutdown: lambda a: f"shutdown {a.executor_id}@{a.agent_id}",
     c.ProbeMember: lambda a: f"probe {a.member}",
     c.ProbeProgress: lambda a: f"probe progress by {a.member}",
+    c.ListMembers: lambda _: "list etcd's members",
+    c.AddLearner: lambda a: f"add learner {a.member} at {a.peer_url}",
+    c.PromoteLearner: lambda a: f"promote {a.member} ({a.id})",
+    c.RemoveMember: lambda a: f"remove {a.member or 'one unknown'} ({a.id})",
     c.Exit: lambda a: f"exit {a.status}" + (f": {a.reason}" if a.reason else ""),
 }

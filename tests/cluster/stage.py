@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import evolve
 
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
@@ -30,43 +30,10 @@ from etcdmesos.member_spec import MemberSpec
 from etcdmesos.mesos.statuses import TaskState
 from etcdmesos.step import Command, Event
 from tests.cluster import make, short
+from tests.cluster.stage_etcd import RECURRING, Etcd
 
-PROBES = (c.ProbeMember, c.ProbeProgress)
 OF_THE_MASTER = {"unreachable", "unknown", "dropped", "error", "lost", "gone", "gone_by_operator"}
 """States that the master reports in its own words: nothing to acknowledge."""
-
-
-@define
-class Etcd:
-    """How members answer probes: numbers in `up` serve, the others refuse connections."""
-
-    up: tuple[str, ...] = ()
-    options: dict[str, str] = field(factory=dict)
-    asked: int = 0
-
-    def answer(self, probe: Command) -> Event:
-        if isinstance(probe, c.ProbeProgress):
-            if "progress" in self.options:
-                return e.CommandFailed(command=probe, reason="timed out")
-            return e.ProgressMade(member=probe.member)
-        assert isinstance(probe, c.ProbeMember)
-        if probe.member not in self.up:
-            return e.CommandFailed(command=probe, reason="connection refused")
-        self.asked += 1
-        says = make.health(probe.member, self._leader(), term=int(self.options.get("term", 2)))
-        if self.options.get("foreign") == probe.member:
-            says = evolve(says, cluster_id="c9")
-        if self.options.get("learner") == probe.member:
-            says = evolve(says, learner=True)
-        if self.options.get("nospace") == probe.member:
-            says = evolve(says, alarms=("NOSPACE",))
-        return e.MemberProbed(member=probe.member, health=says)
-
-    def _leader(self) -> str:
-        leader = self.options.get("leader", "etcd-1")
-        if leader == "flapping":
-            return ("etcd-1", "etcd-2")[self.asked % 2]
-        return "" if leader == "none" else leader
 
 
 class Stage:
@@ -81,7 +48,7 @@ class Stage:
         self.store = "ok"
         self.etcd: Etcd | None = None
         self.asked: list[Command] = []
-        self.probes: list[c.ProbeMember | c.ProbeProgress] = []
+        self.probes: list[Command] = []
         self.lines: list[str] = []
         self.muted = False
         self.ended = False
@@ -117,7 +84,7 @@ class Stage:
         assert step.wake_at is None or step.wake_at > self.now, "would wake at once, for ever"
         self.model, self.wake_at = step.model, step.wake_at
         fails = step.save is not None and self.store != "ok"
-        shown = [short.command(x) for x in step.commands if not isinstance(x, PROBES)]
+        shown = [short.command(x) for x in step.commands if not isinstance(x, RECURRING)]
         if step.save is not None:
             if self.store in ("ok", "unknown-written"):
                 self.stored = step.save
@@ -134,13 +101,13 @@ class Stage:
             return
         self.asked += step.commands
         self.ended = any(isinstance(command, c.Exit) for command in step.commands)
-        self.probes += [x for x in step.commands if isinstance(x, PROBES)]
+        self.probes += [x for x in step.commands if isinstance(x, RECURRING)]
         self._answer_probes()
 
     def _answer_probes(self) -> None:
         while self.etcd is not None and self.probes:
             probe = self.probes.pop(0)
-            self.feed(self.etcd.answer(probe), probe.member, quiet=True)
+            self.feed(self.etcd.answer(probe), getattr(probe, "member", ""), quiet=True)
 
     def _save_failed(self, dropped: tuple[Command, ...]) -> None:
         """As the runtime does: the failure first, then every command that was not released."""
@@ -188,7 +155,10 @@ class Stage:
     def do_etcd(self, *arguments: str) -> None:
         """Which members answer probes from here on, and how; `etcd etcd-1 etcd-2 leader=etcd-2`."""
         up = tuple(word for word in arguments if "=" not in word)
-        self.etcd = Etcd(up, _options(a for a in arguments if "=" in a))
+        if self.etcd is None:
+            assert self.model is not None
+            self.etcd = Etcd.of_gang(self.model.record)
+        self.etcd.become(up, _options(a for a in arguments if "=" in a))
         self._answer_probes()
 
     def do_tick(self, seconds: str) -> None:
@@ -256,16 +226,48 @@ class Stage:
         self.feed(event, task)
 
     def do_outcome(self, how: str, *words: str) -> None:
-        """The last command whose short form has all of `words` ends: done, failed or unknown."""
+        """The last command whose short form has all of `words` ends: done, failed, or unknown, of
+        which a change of etcd's list may be unknown-applied; `reason=...` is what etcd says."""
+        reasons = _options(w for w in words if "=" in w)
+        words = tuple(w for w in words if "=" not in w)
         command = next(x for x in reversed(self.asked) if all(w in short.command(x) for w in words))
         outcome: Event
+        if how in ("done", "unknown-applied") and self.etcd is not None:
+            self.etcd.apply(command)
         if how == "done":
             outcome = e.CommandDone(command=command)
         elif how == "failed":
-            outcome = e.CommandFailed(command=command, reason="refused")
+            outcome = e.CommandFailed(command=command, reason=reasons.get("reason", "refused"))
         else:
             outcome = e.CommandUnknown(command=command, reason="the answer was lost")
         self.feed(outcome, short.command(command))
+
+    def do_applied_late(self, *words: str) -> None:
+        """A change of etcd's list that nobody waits for any more is carried out after all."""
+        assert self.etcd is not None
+        self.etcd.apply(
+            next(x for x in reversed(self.asked) if all(w in short.command(x) for w in words))
+        )
+
+    def do_by_hand(self, what: str, member: str, *options: str) -> None:
+        """Somebody changes etcd's list: `by-hand remove etcd-2`, `by-hand add x started`."""
+        assert self.etcd is not None
+        entry = make.listed(
+            make.member(99, "y"), id=f"id-{member}", name=member if "started" in options else ""
+        )
+        if what == "add":
+            entry = evolve(entry, learner="learner" in options)
+            self.etcd.members = (*self.etcd.members, entry)
+        else:
+            gone = make.member_id(member)
+            self.etcd.members = tuple(x for x in self.etcd.members if x.id != gone)
+
+    def do_list(self) -> None:
+        """What etcd lists."""
+        assert self.etcd is not None
+        for entry in self.etcd.members:
+            role = "learner" if entry.learner else "voter"
+            self.say(f"listed: {entry.id} {role} {entry.name or 'unstarted'}")
 
     def do_probed(self, member: str, *options: str) -> None:
         """An answer to a probe that nobody waits for any more: `probed etcd-1 leader=none`."""

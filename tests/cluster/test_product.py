@@ -48,6 +48,15 @@ STORIES: dict[str, str] = {
     "lost": "given healthy\nfailed etcd-1 etcd-2 etcd-3",
     "lost with a stray": "given healthy\nfailed etcd-1 etcd-2 etcd-3\nrunning old-1 agent=z",
     "one member": "given healthy size=1",
+    "removing": "given healthy\nfailed etcd-2",
+    "adding": "given healthy\nfailed etcd-2\noutcome done remove\noffers d",
+    "learner launched": "given healthy\nfailed etcd-2\noutcome done remove\noffers d\n"
+    "outcome done add",
+    "learner joining": "given healthy\nfailed etcd-2\noutcome done remove\noffers d\n"
+    "outcome done add\nstarting etcd-4\ntick 1",
+    "promoting": "given healthy\nfailed etcd-2\noutcome done remove\noffers d\n"
+    "outcome done add\nstarting etcd-4\netcd etcd-1 etcd-3 etcd-4\ntick 1",
+    "removal unknown": "given healthy\nfailed etcd-2\noutcome unknown remove",
 }
 
 
@@ -81,6 +90,22 @@ def commands_of(model: Model) -> Iterator[Command]:
     yield c.Shutdown(executor_id=task.executor_id, agent_id=task.agent_id)
     yield c.ProbeMember(member=member.name, client_url="")
     yield c.ProbeProgress(member=member.name, client_url="")
+    yield c.ListMembers(client_url="")
+    yield c.AddLearner(member=member.name, peer_url=member.peer_url, client_url="")
+    yield c.PromoteLearner(member=member.name, id=member.id, client_url="")
+    yield c.RemoveMember(member=member.name, id=member.id, client_url="")
+
+
+def listings_of(model: Model) -> Iterator[Event]:
+    """etcd's list as recorded; with strangers; of another cluster; with nobody."""
+    entries = tuple(make.listed(m) for m in model.record.members)
+    yield e.MembersListed(members=make.listing(*entries))
+    for name in ("", "stranger"):
+        stranger = make.listed(make.member(99, "y"), id="id-99", name=name)
+        yield e.MembersListed(members=make.listing(*entries, stranger))
+        yield e.MembersListed(members=make.listing(*entries, evolve(stranger, learner=True)))
+    yield e.MembersListed(members=make.listing(*entries, cluster_id="c9"))
+    yield e.MembersListed(members=make.listing())
 
 
 def events_of(model: Model) -> Iterator[Event]:
@@ -110,6 +135,7 @@ def events_of(model: Model) -> Iterator[Event]:
     yield e.MasterStateRead(state=make.master_state(outstanding=2, others={"fw-0": ("t",)}))
     yield e.ProgressMade(member="etcd-1")
     yield e.StopAsked()
+    yield from listings_of(model)
     for state in TaskState:
         for task in ("etcd-1-1", "old-1"):
             yield e.TaskUpdated(status=make.status(task, state, uuid="u"))

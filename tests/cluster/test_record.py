@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from etcdmesos.cluster.record import (
     SCHEMA,
     Change,
+    Kind,
     Member,
     Purpose,
     Record,
@@ -54,7 +55,7 @@ members = st.builds(
     artifact=texts,
     tasks=st.lists(tasks, max_size=2).map(tuple),
 )
-changes = st.builds(Change, kind=texts, member=texts, generation=counts)
+changes = st.builds(Change, kind=st.sampled_from(Kind), member=texts, id=texts, generation=counts)
 records = st.builds(
     Record,
     schema=st.just(SCHEMA),

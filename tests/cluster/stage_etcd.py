@@ -1,0 +1,103 @@
+"""The stage's etcd: how members answer probes, and the list a quorum of them holds."""
+
+from __future__ import annotations
+
+from attrs import define, evolve, field
+
+from etcdmesos.cluster import commands as c
+from etcdmesos.cluster import events as e
+from etcdmesos.cluster.member_list import ListedMember, MemberList
+from etcdmesos.cluster.quorum import has_quorum
+from etcdmesos.cluster.record import Record
+from etcdmesos.step import Command, Event
+from tests.cluster import make
+
+MEMBERSHIP = (c.AddLearner, c.PromoteLearner, c.RemoveMember)
+RECURRING = (c.ProbeMember, c.ProbeProgress, c.ListMembers)
+
+
+@define
+class Etcd:
+    """Numbers in `up` serve, the others refuse connections."""
+
+    up: tuple[str, ...] = ()
+    options: dict[str, str] = field(factory=dict)
+    members: tuple[ListedMember, ...] = ()
+    asked: int = 0
+
+    @classmethod
+    def of_gang(cls, record: Record) -> Etcd:
+        """An etcd that lists the members of a static `--initial-cluster`."""
+        return cls(members=tuple(make.listed(m) for m in record.members))
+
+    def become(self, up: tuple[str, ...], options: dict[str, str]) -> None:
+        """From here on these serve; who serves has told its name to the list."""
+        self.up, self.options = up, options
+        self.members = tuple(
+            evolve(entry, name=name)
+            if (name := "etcd-" + entry.id.removeprefix("id-")) in up
+            else entry
+            for entry in self.members
+        )
+
+    def answer(self, asked: Command) -> Event:
+        if isinstance(asked, c.ProbeProgress):
+            if "progress" in self.options:
+                return e.CommandFailed(command=asked, reason="timed out")
+            return e.ProgressMade(member=asked.member)
+        if isinstance(asked, c.ListMembers):
+            if not self._quorum():
+                return e.CommandFailed(command=asked, reason="no quorum")
+            return e.MembersListed(members=self.list())
+        assert isinstance(asked, c.ProbeMember)
+        return self._health(asked)
+
+    def list(self) -> MemberList:
+        return make.listing(*self.members, cluster_id=self.options.get("cluster", "c1"))
+
+    def apply(self, command: Command) -> None:
+        """Change the list as `command` asks."""
+        if isinstance(command, c.AddLearner):
+            fresh = ListedMember(
+                id=make.member_id(command.member),
+                name="",
+                peer_urls=(command.peer_url,),
+                client_urls=(),
+                learner=True,
+            )
+            self.members = (*self.members, fresh)
+        elif isinstance(command, c.PromoteLearner):
+            self.members = tuple(
+                evolve(entry, learner=False) if entry.id == command.id else entry
+                for entry in self.members
+            )
+        elif isinstance(command, c.RemoveMember):
+            self.members = tuple(entry for entry in self.members if entry.id != command.id)
+
+    def _quorum(self) -> bool:
+        if not self.members:  # a script that shows probes and says nothing of the list
+            return False
+        voters = [entry for entry in self.members if not entry.learner]
+        return has_quorum(sum(entry.name in self.up for entry in voters), len(voters))
+
+    def _health(self, probe: c.ProbeMember) -> Event:
+        if probe.member not in self.up:
+            return e.CommandFailed(command=probe, reason="connection refused")
+        self.asked += 1
+        says = make.health(probe.member, self._leader(), term=int(self.options.get("term", 2)))
+        entry = next((x for x in self.members if x.id == says.member_id), None)
+        if self.options.get("foreign") == probe.member:
+            says = evolve(says, cluster_id="c9")
+        if self.options.get("learner") == probe.member or (entry is not None and entry.learner):
+            says = evolve(says, learner=True)
+        if self.options.get("behind") == probe.member:
+            says = evolve(says, applied_index=8)
+        if self.options.get("nospace") == probe.member:
+            says = evolve(says, alarms=("NOSPACE",))
+        return e.MemberProbed(member=probe.member, health=says)
+
+    def _leader(self) -> str:
+        leader = self.options.get("leader", "etcd-1")
+        if leader == "flapping":
+            return ("etcd-1", "etcd-2")[self.asked % 2]
+        return "" if leader == "none" else leader
