@@ -20,7 +20,7 @@ from etcdmesos.adapters.member_probe import MemberProbe
 from etcdmesos.adapters.mesos_executor import MesosExecutor
 from etcdmesos.adapters.process import EtcdProcess
 from etcdmesos.adapters.sandbox_record import SandboxRecord
-from etcdmesos.errors import BadUsage, EtcdMesosError
+from etcdmesos.errors import BadChart, BadUsage, EtcdMesosError
 from etcdmesos.executor.controller import Controller
 from etcdmesos.executor.events import CommandFailed, ShutdownAsked, TimerFired
 from etcdmesos.executor.model import ExecutorRecord, Model
@@ -58,7 +58,7 @@ def main() -> None:
         sys.exit(run(sys.argv[1:]))
     except EtcdMesosError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, BadUsage) else 1)
+        sys.exit(2 if isinstance(error, BadUsage | BadChart) else 1)
 
 
 def run(arguments: list[str]) -> int:

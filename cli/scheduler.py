@@ -29,7 +29,7 @@ from etcdmesos.cluster.events import StopAsked, TimerFired
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.settings import Artifacts
-from etcdmesos.errors import BadUsage, EtcdMesosError
+from etcdmesos.errors import BadChart, BadUsage, EtcdMesosError
 from etcdmesos.ports import RecordStore
 from etcdmesos.runtime import Runtime
 
@@ -44,7 +44,7 @@ def main() -> None:
     """The console script: exit status 2 for bad usage, 1 for failure."""
     try:
         sys.exit(run(sys.argv[1:]))
-    except BadUsage as error:
+    except (BadUsage, BadChart) as error:
         print(f"{flags.PROGRAM}: {error}", file=sys.stderr)
         sys.exit(2)
     except EtcdMesosError as error:

@@ -16,7 +16,8 @@ class BadUsage(EtcdMesosError):
 
 
 class BadChart(EtcdMesosError):
-    """A statechart that must not run: the text names the file, the row and the mistake."""
+    """A statechart that must not run: the text names the file, the row and the mistake.  Daemons
+    exit with status 2."""
 
 
 class IllegalEvent(EtcdMesosError):

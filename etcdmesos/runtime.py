@@ -114,8 +114,15 @@ class Runtime(Generic[M, R]):
         if step.save is None or self._saved(step.save, step.commands):
             for command in step.commands:
                 self._release(command)
-        if self._on_step is not None:
+        self._show(event, before, step)
+
+    def _show(self, event: Event, before: M, step: Step[M, R]) -> None:
+        if self._on_step is None:
+            return
+        try:
             self._on_step(event, before, step)
+        except Exception:
+            log.exception("what watches the steps failed", extra={"event": type(event).__name__})
 
     def _saved(self, record: R, commands: tuple[Command, ...]) -> bool:
         """Whether the save was confirmed; if not, the core hears so and `commands` are dropped."""

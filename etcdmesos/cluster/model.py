@@ -58,6 +58,8 @@ class MesosLink:
     reading_state: bool = False
     read_state_at: float = 0.0
     suppressed: bool = False
+    suppress_at: float = 0.0
+    """Not to be suppressed or revived before: the last attempt failed."""
 
 
 @frozen(kw_only=True)

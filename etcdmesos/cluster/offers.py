@@ -37,15 +37,19 @@ def plan_offers(draft: Draft) -> Draft:
     commands: list[Command] = []
     if unwanted:
         commands.append(Decline(offer_ids=unwanted, refuse_seconds=settings.refuse))
-    if wanted == model.mesos.suppressed:
+    suppressed = model.mesos.suppressed
+    if wanted == suppressed and draft.now < model.mesos.suppress_at:
+        draft = draft.waking(model.mesos.suppress_at)
+    elif wanted == suppressed:
         commands.append(Revive() if wanted else Suppress())
+        suppressed = not wanted
     offers = {i: held for i, held in model.offers.items() if i not in unwanted}
     if offers:
         draft = draft.waking(min(held.since for held in offers.values()) + settings.gang_limit)
     return draft.having(
         offers=offers,
         unreturned=waiting,
-        mesos=evolve(model.mesos, suppressed=not wanted),
+        mesos=evolve(model.mesos, suppressed=suppressed),
     ).asking(*commands)
 
 

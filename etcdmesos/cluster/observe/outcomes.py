@@ -112,8 +112,12 @@ def _reconcile_settled(draft: Draft, command: c.Command) -> Draft:
 def _suppress_failed(draft: Draft, command: c.Command) -> Draft:
     if isinstance(draft.event, e.CommandDone):
         return draft
-    suppressed = isinstance(command, c.Revive)
-    return draft.having(mesos=evolve(draft.model.mesos, suppressed=suppressed))
+    mesos = evolve(
+        draft.model.mesos,
+        suppressed=isinstance(command, c.Revive),
+        suppress_at=draft.now + draft.model.settings.reconcile_first,
+    )
+    return draft.having(mesos=mesos)
 
 
 def _subscribe_failed(draft: Draft, _command: c.Command) -> Draft:

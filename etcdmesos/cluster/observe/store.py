@@ -22,6 +22,14 @@ def take_record(draft: Draft) -> Draft:
         framework_name=settings.framework_name,
         target_size=settings.cluster_size,
     )
+    if record.cluster_name != settings.cluster_name:
+        return draft.asking(
+            c.Exit(
+                status=2,
+                reason=f"-cluster-name={settings.cluster_name}, but the record of framework "
+                f"{record.framework_name} is of cluster {record.cluster_name}",
+            )
+        )
     if record.target_size != settings.cluster_size:
         return draft.asking(
             c.Exit(
