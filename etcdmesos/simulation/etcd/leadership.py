@@ -23,6 +23,8 @@ __all__ = ["Leadership"]
 
 _ENTRIES_MAX = 1000
 """In one append."""
+_SNAPSHOT_SECONDS = (0.001, 0.03)
+"""From finding that a peer needs a snapshot until it is made, between these."""
 
 
 @define(eq=False)
@@ -98,14 +100,21 @@ class Leadership:
         previous = progress.next - 1
         previous_term = log.term_at(previous)
         if previous_term is None:
-            self._around.send(
-                peer, type(raft).on_snapshot, raft.term, log.base_index, log.base_term, log.base
-            )
+            seconds = self._around.random.uniform(*_SNAPSHOT_SECONDS)
+            self._around.after(seconds, self._send_snapshot, peer, progress, epoch)
             return
         entries = log.after(previous, _ENTRIES_MAX)
         self._around.send(
             peer, type(raft).on_append, raft.term, previous, previous_term, entries, raft.commit
         )
+
+    def _send_snapshot(self, peer: int, progress: Progress, epoch: int) -> None:
+        """Send all that is applied by now, which may be more than what is in raft's own snapshot:
+        even the peer's own publication, which it will then never see applied."""
+        raft, state = self._raft, self._raft.state
+        if not self._ended and progress.epoch == epoch and self.progress.get(peer) is progress:
+            arguments = raft.term, state.applied, state.applied_term, state.copy()
+            self._around.send(peer, type(raft).on_snapshot, *arguments)
 
     def on_append_reply(self, sender: int, accepted: bool, index: int) -> None:
         """A follower has everything up to `index`, or nothing that fits after it."""

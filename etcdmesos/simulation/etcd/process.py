@@ -271,7 +271,7 @@ class EtcdProcess:
         if self.world.on_applied is not None:
             self.world.on_applied(self, index, entry)
         if entry.kind in CONFIGURATION_KINDS:
-            self._list_applied()
+            self.list_changed()
         elif entry.kind is Kind.PUBLISH and entry.data[0] == self.member_id and not self.ready:
             self.ready = True
             self.world.tell(self, "ready")
@@ -279,10 +279,12 @@ class EtcdProcess:
         self.server.applied(entry, result)
         self._compact(index)
 
-    def _list_applied(self) -> None:
+    def list_changed(self) -> None:
+        """The member list is another."""
         raft = self.raft
+        if raft.leadership is not None:
+            raft.leadership.configuration_applied()
         self.links.learn(raft.state.members.values())
-        raft.configuration_applied()
         if self.member_id in raft.state.removed:
             self.leave(_LEAVE_AFTER)
 
@@ -314,7 +316,7 @@ class EtcdProcess:
             self.world.on_elected(self)
 
     def changed(self) -> None:
-        """A role, a leader or a configuration is another."""
+        """A role or a leader is another."""
         if self.phase is Phase.RUNNING:
             self.server.leader_changed()
             self.world.review()

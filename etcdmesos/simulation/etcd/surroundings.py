@@ -75,7 +75,11 @@ class Surroundings(Protocol):
         ...
 
     def changed(self) -> None:
-        """A role, a leader or a configuration is another: somebody may be fed no more."""
+        """A role or a leader is another: somebody may be fed no more."""
+        ...
+
+    def list_changed(self) -> None:
+        """The member list is another."""
         ...
 
     def panic(self, reason: str) -> None:
