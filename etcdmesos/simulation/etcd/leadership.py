@@ -84,10 +84,11 @@ class Leadership:
                 self._durable = index
                 self._commit()
 
-        self._around.save(entry_is_durable)
+        # A leader writes to its disk while its followers write to theirs.
         for peer, progress in self.progress.items():
             if not progress.under_way:
                 self._send(peer, progress)
+        self._around.save(entry_is_durable)
 
     # Replication
 
@@ -249,7 +250,10 @@ class Leadership:
 
     def _has_quorum(self) -> bool:
         raft = self._raft
-        heard = sum(one == raft.id or self._around.link_epoch(one) > 0 for one in raft.state.voters)
+        heard = 0
+        for one in raft.state.voters:
+            peer = raft if one == raft.id else self._around.peer(one)
+            heard += peer is raft or (peer is not None and not peer.around.silent)
         return heard >= quorum(len(raft.state.voters))
 
     def _check_quorum(self) -> None:

@@ -80,6 +80,7 @@ class EtcdProcess:
         self.writer = Writer(self)
         self._raft: Raft | None = None
         self._inbox: list[tuple[Callable[..., object], Any]] = []
+        self._held: list[tuple[int, Callable[..., None], Any]] = []
         self._leaving = False
         self._batch_began = 0.0
         self._flushed = 0
@@ -228,12 +229,23 @@ class EtcdProcess:
 
     def send(self, to: int, method: Callable[..., None], *arguments: Any) -> None:
         """Send a raft message over the link to a peer; without a link it is lost."""
+        if self.silent:
+            self._held.append((to, method, arguments))
+            return
         link = self.links.link(to)
         if link is not None:
             peer = link.process
             self.world.network.deliver(
                 self.host.name, peer.host.name, peer.take, self, method, arguments
             )
+
+    def be_silent(self, silent: bool) -> None:
+        """The loop that writes to disk also sends to peers: while it waits, nothing is sent."""
+        self.silent = silent
+        held, self._held = self._held, []
+        for to, method, arguments in held:
+            self.send(to, method, *arguments)
+        self.world.review()
 
     def take(self, sender: EtcdProcess, method: Callable[..., None], arguments: Any) -> None:
         """A raft message has arrived."""

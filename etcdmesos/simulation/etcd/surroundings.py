@@ -44,7 +44,7 @@ class Surroundings(Protocol):
     clock: Clock
     random: Random
     silent: bool
-    """A stalled disk keeps the process from sending heartbeats."""
+    """A stalled disk keeps the process from sending anything to its peers."""
 
     def after(self, delay: float, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call later, unless the process ends; one that is paused calls when it goes on."""

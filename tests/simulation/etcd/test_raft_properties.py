@@ -68,11 +68,14 @@ class Watch:
             assert leader.raft.state.keys.get(key) == revision, f"{key} is lost"
 
     def quorum_runs(self) -> bool:
-        """Whether enough of the newest list runs."""
+        """Whether everybody who runs sees a quorum of the list he has applied.
+
+        Who was restarted may have forgotten that a removal was committed, and wait for the removed
+        one: the commit index gets to disk with the next entry only.
+        """
         running = {p.member_id: p for p in self.world.etcd.processes if p.serving_peers}
-        newest = max(running.values(), key=lambda p: p.raft.state.applied, default=None)
-        voters = newest.raft.state.voters if newest is not None else ()
-        return sum(one in running for one in voters) >= quorum(len(voters))
+        lists = [process.raft.state.voters for process in running.values()]
+        return all(sum(one in running for one in voters) >= quorum(len(voters)) for voters in lists)
 
 
 def _logs_match(a: EtcdProcess, b: EtcdProcess) -> None:
