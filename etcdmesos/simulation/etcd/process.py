@@ -216,7 +216,7 @@ class EtcdProcess:
 
     def after(self, delay: float, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call later, unless the process ends; one that is paused calls when it goes on."""
-        return self.clock.call_after(delay, self.do, function, arguments)
+        return self.clock.call_at(self.clock.now + delay, self.do, function, arguments)
 
     def do(self, function: Callable[..., object], arguments: Any) -> None:
         """Call now, or when the process goes on; not at all once it has ended."""
