@@ -140,9 +140,14 @@ def dotted(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def imports(path: Path) -> tuple[tuple[int, str], ...]:
     """(line, dotted name) of everything `path` imports, wherever in the file; names imported
     from a module count as possible modules of their own.  Imports for types alone do not run."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
     typing_only = {
         id(child)
         for node in ast.walk(tree(path))
@@ -261,8 +266,13 @@ def test_durations_come_from_a_clock_that_never_goes_back(path: Path) -> None:
         )
 
 
-def calls(path: Path) -> Iterator[tuple[ast.Call, str]]:
+@cache
+def calls(path: Path) -> tuple[tuple[ast.Call, str], ...]:
     """Every call in `path` with the full name of what it calls, as far as imports tell."""
+    return tuple(_calls(path))
+
+
+def _calls(path: Path) -> Iterator[tuple[ast.Call, str]]:
     names = dict(aliases(path))
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Call):

@@ -57,7 +57,8 @@ def _gather(draft: Draft) -> Draft:
     if len(places) == settings.cluster_size:
         return _launch(draft, places)
     since = now if model.gang_since is None else model.gang_since
-    if now - since < settings.gang_limit:
+    # Summed as the timer is: a difference may fall short by a rounding, and for ever.
+    if now < since + settings.gang_limit:
         return draft.having(gang_since=since).waking(since + settings.gang_limit)
     lacking = placement.shortage(offers, settings)
     shortfall = (
@@ -126,7 +127,7 @@ def hopeless(model: Model, now: float) -> str:
     waiting = sum(m.step is Step.LAUNCHING and not model.ended(m) for m in record.members)
     if started + waiting < quorum(size):
         return f"only {started} of {size} members started and too few can still"
-    if now - model.attempt_since >= model.settings.bootstrap_limit:
+    if now >= model.attempt_since + model.settings.bootstrap_limit:
         return (
             f"only {started} of {size} members started within {model.settings.bootstrap_limit:g} s"
         )

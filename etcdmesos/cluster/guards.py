@@ -55,7 +55,7 @@ def late_to_join(draft: Draft) -> bool:
     if not assess(model, draft.now).serving:
         return False
     dead = any(model.ended(member) for member in model.record.members)
-    return dead or draft.now - model.attempt_since >= model.settings.join_limit
+    return dead or draft.now >= model.attempt_since + model.settings.join_limit
 
 
 def reconfigures(draft: Draft) -> bool:

@@ -149,6 +149,10 @@ def _trouble(model: Model, member: Member) -> str:
     if status is not None and status.dead:
         detail = status.message or status.reason or "no reason given"
         return f"is dead ({status.state.value}: {detail})"
+    if status is not None and status.out_of_reach:
+        detail = status.message or status.reason or "no reason given"
+        answer = f" and does not answer ({view.failure})" if view.failing_since is not None else ""
+        return f"is out of reach ({status.state.value}: {detail}){answer}"
     if status is None:
         return "was not heard of yet"
     if status.state is TaskState.STAGING:

@@ -46,7 +46,8 @@ def _healthy(draft: Draft) -> bool | None:
         return False
     if etcd.serving_since is not None:
         return True
-    if etcd.unwell_since is None or draft.now - etcd.unwell_since >= UNHEALTHY_AFTER:
+    # Summed as where the timer is set: a difference may fall short by a rounding, and for ever.
+    if etcd.unwell_since is None or draft.now >= etcd.unwell_since + UNHEALTHY_AFTER:
         return False
     # A lost leader is usually replaced within an election or two: no news yet.
     return model.said != (RUNNING, False)

@@ -193,7 +193,7 @@ class Network:
         """Seconds that a message takes, drawn anew each time."""
         least, most = LATENCY
         drawn = least + (most - least) * self.random.random()
-        return drawn + self._slow.get((source, target), 0.0)
+        return drawn + self._slow.get((source, target), 0.0) if self._slow else drawn
 
     # Messages
 
@@ -206,14 +206,15 @@ class Network:
         message: Message = Message.PEER,
     ) -> None:
         """Call `function(*arguments)` at the target after the latency, unless it gets lost."""
-        delay = self.latency(source, target)
+        clock = self.clock
+        arrival = clock.now + self.latency(source, target)
         if self.fate is not None:
             extra = self.fate(message, source, target)
             if extra is None:
                 return
-            delay += extra
+            arrival += extra
         if self.is_open(source, target):
-            self.clock.call_after(delay, self._arrive, source, target, function, arguments)
+            clock.call_at(arrival, self._arrive, source, target, function, arguments)
         else:
             self._lose(source, target, function, arguments)
 

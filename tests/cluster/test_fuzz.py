@@ -150,4 +150,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=settings().max_examples * 2)
+TestAnyOrder.settings = settings(max_examples=settings().max_examples * 3 // 2)

@@ -23,6 +23,8 @@ __all__ = ["Leadership"]
 
 _ENTRIES_MAX = 1000
 """In one append."""
+_SNAPSHOT_SECONDS = (0.001, 0.03)
+"""From finding that a peer needs a snapshot until it is made, between these."""
 
 
 @define(eq=False)
@@ -82,10 +84,11 @@ class Leadership:
                 self._durable = index
                 self._commit()
 
-        self._around.save(entry_is_durable)
+        # A leader writes to its disk while its followers write to theirs.
         for peer, progress in self.progress.items():
             if not progress.under_way:
                 self._send(peer, progress)
+        self._around.save(entry_is_durable)
 
     # Replication
 
@@ -98,14 +101,21 @@ class Leadership:
         previous = progress.next - 1
         previous_term = log.term_at(previous)
         if previous_term is None:
-            self._around.send(
-                peer, type(raft).on_snapshot, raft.term, log.base_index, log.base_term, log.base
-            )
+            seconds = self._around.random.uniform(*_SNAPSHOT_SECONDS)
+            self._around.after(seconds, self._send_snapshot, peer, progress, epoch)
             return
         entries = log.after(previous, _ENTRIES_MAX)
         self._around.send(
             peer, type(raft).on_append, raft.term, previous, previous_term, entries, raft.commit
         )
+
+    def _send_snapshot(self, peer: int, progress: Progress, epoch: int) -> None:
+        """Send all that is applied by now, which may be more than what is in raft's own snapshot:
+        even the peer's own publication, which it will then never see applied."""
+        raft, state = self._raft, self._raft.state
+        if not self._ended and progress.epoch == epoch and self.progress.get(peer) is progress:
+            arguments = raft.term, state.applied, state.applied_term, state.copy()
+            self._around.send(peer, type(raft).on_snapshot, *arguments)
 
     def on_append_reply(self, sender: int, accepted: bool, index: int) -> None:
         """A follower has everything up to `index`, or nothing that fits after it."""
@@ -240,7 +250,10 @@ class Leadership:
 
     def _has_quorum(self) -> bool:
         raft = self._raft
-        heard = sum(one == raft.id or self._around.link_epoch(one) > 0 for one in raft.state.voters)
+        heard = 0
+        for one in raft.state.voters:
+            peer = raft if one == raft.id else self._around.peer(one)
+            heard += peer is raft or (peer is not None and not peer.around.silent)
         return heard >= quorum(len(raft.state.voters))
 
     def _check_quorum(self) -> None:

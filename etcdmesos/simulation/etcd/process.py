@@ -80,6 +80,7 @@ class EtcdProcess:
         self.writer = Writer(self)
         self._raft: Raft | None = None
         self._inbox: list[tuple[Callable[..., object], Any]] = []
+        self._held: list[tuple[int, Callable[..., None], Any]] = []
         self._leaving = False
         self._batch_began = 0.0
         self._flushed = 0
@@ -215,7 +216,7 @@ class EtcdProcess:
 
     def after(self, delay: float, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call later, unless the process ends; one that is paused calls when it goes on."""
-        return self.clock.call_after(delay, self.do, function, arguments)
+        return self.clock.call_at(self.clock.now + delay, self.do, function, arguments)
 
     def do(self, function: Callable[..., object], arguments: Any) -> None:
         """Call now, or when the process goes on; not at all once it has ended."""
@@ -228,12 +229,23 @@ class EtcdProcess:
 
     def send(self, to: int, method: Callable[..., None], *arguments: Any) -> None:
         """Send a raft message over the link to a peer; without a link it is lost."""
+        if self.silent:
+            self._held.append((to, method, arguments))
+            return
         link = self.links.link(to)
         if link is not None:
             peer = link.process
             self.world.network.deliver(
                 self.host.name, peer.host.name, peer.take, self, method, arguments
             )
+
+    def be_silent(self, silent: bool) -> None:
+        """The loop that writes to disk also sends to peers: while it waits, nothing is sent."""
+        self.silent = silent
+        held, self._held = self._held, []
+        for to, method, arguments in held:
+            self.send(to, method, *arguments)
+        self.world.review()
 
     def take(self, sender: EtcdProcess, method: Callable[..., None], arguments: Any) -> None:
         """A raft message has arrived."""
@@ -271,7 +283,7 @@ class EtcdProcess:
         if self.world.on_applied is not None:
             self.world.on_applied(self, index, entry)
         if entry.kind in CONFIGURATION_KINDS:
-            self._list_applied()
+            self.list_changed()
         elif entry.kind is Kind.PUBLISH and entry.data[0] == self.member_id and not self.ready:
             self.ready = True
             self.world.tell(self, "ready")
@@ -279,10 +291,12 @@ class EtcdProcess:
         self.server.applied(entry, result)
         self._compact(index)
 
-    def _list_applied(self) -> None:
+    def list_changed(self) -> None:
+        """The member list is another."""
         raft = self.raft
+        if raft.leadership is not None:
+            raft.leadership.configuration_applied()
         self.links.learn(raft.state.members.values())
-        raft.configuration_applied()
         if self.member_id in raft.state.removed:
             self.leave(_LEAVE_AFTER)
 
@@ -314,7 +328,7 @@ class EtcdProcess:
             self.world.on_elected(self)
 
     def changed(self) -> None:
-        """A role, a leader or a configuration is another."""
+        """A role or a leader is another."""
         if self.phase is Phase.RUNNING:
             self.server.leader_changed()
             self.world.review()

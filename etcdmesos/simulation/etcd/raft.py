@@ -304,7 +304,7 @@ class Raft:
             self.log.install(index, index_term, base)
             self.commit = index
             self.state = base.copy()
-            self.around.changed()
+            self.around.list_changed()
         self._acknowledge(sender, self.commit)
 
     def on_commit(self, sender: int, term: int, commit: int) -> None:
@@ -348,12 +348,6 @@ class Raft:
             entry = log.entry(index)
             result = state.apply(index, entry)
             self.around.applied(index, entry, result)
-
-    def configuration_applied(self) -> None:
-        """The member list has changed."""
-        if self.leadership is not None:
-            self.leadership.configuration_applied()
-        self.around.changed()
 
     # Addressed to a leader
 

@@ -44,7 +44,7 @@ class Surroundings(Protocol):
     clock: Clock
     random: Random
     silent: bool
-    """A stalled disk keeps the process from sending heartbeats."""
+    """A stalled disk keeps the process from sending anything to its peers."""
 
     def after(self, delay: float, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call later, unless the process ends; one that is paused calls when it goes on."""
@@ -75,7 +75,11 @@ class Surroundings(Protocol):
         ...
 
     def changed(self) -> None:
-        """A role, a leader or a configuration is another: somebody may be fed no more."""
+        """A role or a leader is another: somebody may be fed no more."""
+        ...
+
+    def list_changed(self) -> None:
+        """The member list is another."""
         ...
 
     def panic(self, reason: str) -> None:

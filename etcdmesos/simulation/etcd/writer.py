@@ -61,10 +61,8 @@ class Writer:
         waiting, self._waiting = self._waiting, []
         self._under_way = self._write()
         seconds = process.host.disk.fsync_seconds()
-        # The loop that writes also sends the heartbeats.
         if seconds > process.options.timing.election / 2 and not process.silent:
-            process.silent = True
-            process.world.review()
+            process.be_silent(True)
         process.clock.call_after(seconds, self._end, self._under_way, waiting)
 
     def _write(self) -> _Write:
@@ -85,8 +83,7 @@ class Writer:
     def _saved(self, waiting: list[Callable[[], None]]) -> None:
         self._under_way = None
         if self._process.silent:
-            self._process.silent = False
-            self._process.world.review()
+            self._process.be_silent(False)
         for then in waiting:
             then()
         if self._waiting and self._under_way is None:

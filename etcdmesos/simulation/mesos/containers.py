@@ -67,6 +67,8 @@ class Container:
     executor_id: str
     agent_id: str
     sandbox: str
+    environment: tuple[tuple[str, str], ...]
+    """What the scheduler set, and no more."""
     grace_seconds: float
     recovery_timeout: float
     backoff_max: float

@@ -102,6 +102,7 @@ class Lifecycle:
             executor_id=executor.executor_id,
             agent_id=disk.agent_id,
             sandbox=executor.sandbox,
+            environment=executor.first.environment,
             grace_seconds=executor.first.grace_seconds or options.shutdown_grace,
             recovery_timeout=options.recovery_timeout,
             backoff_max=options.reregistration_timeout,

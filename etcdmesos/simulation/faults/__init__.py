@@ -1,0 +1,21 @@
+"""Faults: everything that breaks in the simulated world, one small value each.
+
+Each does only what happens to real machines, networks and services; what follows from it is the
+business of those that are hit.  None decides when it happens: see `schedule` and `swarm`.
+"""
+
+from etcdmesos.simulation.faults import (
+    agents,
+    etcds,
+    executors,
+    masters,
+    networks,
+    schedulers,
+    stores,
+)
+from etcdmesos.simulation.faults.base import Fault, registered
+
+_ROOMS = (agents, etcds, executors, masters, networks, schedulers, stores)
+"""Imported for their faults, which register themselves."""
+
+__all__ = ["Fault", "registered"]

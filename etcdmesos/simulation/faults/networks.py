@@ -1,0 +1,150 @@
+"""Faults of the network: between any two parties, one way or both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from etcdmesos.simulation.faults.base import Fault, chosen
+
+if TYPE_CHECKING:
+    from etcdmesos.simulation.network import Message
+    from etcdmesos.simulation.world import World
+
+
+@frozen(kw_only=True)
+class WayCut(Fault):
+    """Nothing passes between two parties, or only one way."""
+
+    def available(self, world: World) -> bool:
+        return len(world.network.parties) > 1
+
+    def inject(self, world: World) -> None:
+        parties, network = world.network.parties, world.network
+        a = chosen(parties, self.pick)
+        b = chosen([p for p in parties if p != a], self.pick // len(parties))
+        one_way = self.pick % 3 == 0
+        network.cut(a, b, one_way=one_way)
+        world.undo_after(self.seconds, lambda: network.heal(a, b, one_way=one_way))
+
+
+@frozen(kw_only=True)
+class PartyIsolated(Fault):
+    """One party is cut off from all others."""
+
+    def available(self, world: World) -> bool:
+        return len(world.network.parties) > 1
+
+    def inject(self, world: World) -> None:
+        network = world.network
+        party = chosen(network.parties, self.pick)
+        network.isolate(party)
+        world.undo_after(self.seconds, lambda: _rejoin(world, (party,)))
+
+
+@frozen(kw_only=True)
+class AgentCutOff(Fault):
+    """An agent's host can't reach the master, and reaches all others: etcd goes on unseen."""
+
+    def available(self, world: World) -> bool:
+        return bool(world.mesos.agents)
+
+    def inject(self, world: World) -> None:
+        network, agent = world.network, chosen(world.mesos.agents, self.pick)
+        network.cut(agent, "master")
+        world.undo_after(self.seconds, lambda: network.heal(agent, "master"))
+
+
+@frozen(kw_only=True)
+class AgentUnreachable(Fault):
+    """The same for so long that the master gives the agent up."""
+
+    def available(self, world: World) -> bool:
+        return bool(world.mesos.agents)
+
+    def inject(self, world: World) -> None:
+        network, agent = world.network, chosen(world.mesos.agents, self.pick)
+        network.cut(agent, "master")
+        world.undo_after(90.0 + self.seconds, lambda: network.heal(agent, "master"))
+
+
+@frozen(kw_only=True)
+class AgentsSplit(Fault):
+    """The agents' hosts fall into two groups that don't reach each other."""
+
+    def available(self, world: World) -> bool:
+        return len(world.mesos.agents) > 1
+
+    def inject(self, world: World) -> None:
+        agents = world.mesos.agents
+        first = tuple(a for n, a in enumerate(agents) if self.pick >> n & 1)
+        second = tuple(a for a in agents if a not in first)
+        world.network.partition(first, second)
+        world.undo_after(self.seconds, lambda: _rejoin(world, first, second))
+
+
+@frozen(kw_only=True)
+class LinkSlow(Fault):
+    """Messages between two parties take a second longer."""
+
+    def available(self, world: World) -> bool:
+        return len(world.network.parties) > 1
+
+    def inject(self, world: World) -> None:
+        parties, network = world.network.parties, world.network
+        a = chosen(parties, self.pick)
+        b = chosen([p for p in parties if p != a], self.pick // len(parties))
+        network.slow(a, b, 0.1 + self.pick % 20 / 10)
+        world.undo_after(self.seconds, lambda: network.slow(a, b, 0.0))
+
+
+@frozen(kw_only=True)
+class MessagesLost(Fault):
+    """Some messages get lost or come late, everywhere; connections break with them."""
+
+    def available(self, world: World) -> bool:
+        return world.network.fate is None
+
+    def inject(self, world: World) -> None:
+        random = world.random
+
+        def fate(_message: Message, source: str, target: str) -> float | None:
+            if source == target:
+                return 0.0
+            drawn = random.random()
+            if drawn < 0.03:
+                return None
+            return random.uniform(0.0, 3.0) if drawn < 0.1 else 0.0
+
+        def undo() -> None:
+            world.network.fate = None
+
+        world.network.fate = fate
+        world.undo_after(self.seconds, undo)
+
+
+@frozen(kw_only=True)
+class LateAfterCuts(Fault):
+    """What a cut holds back arrives after it, as TCP does it; for as long as it lasts."""
+
+    def available(self, world: World) -> bool:
+        return not world.network.late_probability
+
+    def inject(self, world: World) -> None:
+        network = world.network
+        network.late_probability = 0.5
+
+        def undo() -> None:
+            network.late_probability = 0.0
+
+        world.undo_after(self.seconds * 4, undo)
+
+
+def _rejoin(world: World, *groups: tuple[str, ...]) -> None:
+    """Undo what was cut around these groups."""
+    for group in groups:
+        for party in group:
+            for other in world.network.parties:
+                if other != party and other not in group:
+                    world.network.heal(party, other)

@@ -1,0 +1,106 @@
+"""Tells a trace what the scheduler does, in words short enough for one line each.
+
+Probes and timers are left out unless they change something: what is told are state changes.
+"""
+
+from __future__ import annotations
+
+from etcdmesos.cluster import commands as c
+from etcdmesos.cluster import events as e
+from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.why import why
+from etcdmesos.simulation.trace import Trace
+from etcdmesos.step import Command, Event, Step
+
+__all__ = ["Narrator"]
+
+QUIET_EVENTS = (e.TimerFired, e.MemberProbed, e.ProgressMade, e.CommandDone)
+QUIET_COMMANDS = (c.ProbeMember, c.ProbeProgress)
+
+
+class Narrator:
+    """Writes a scheduler's steps to a trace."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+
+    def stepped(
+        self, process: int, event: Event, before: Model, step: Step[Model, Record], now: float
+    ) -> None:
+        """Lines for one step: the event, the record, the commands, the phase."""
+        who = f"scheduler {process}"
+        if not isinstance(event, QUIET_EVENTS) and not _of_a_probe(event):
+            self._trace.say(who, f"hears {_event(event)}")
+        if step.save is not None:
+            self._trace.say(who, f"saves {_record(before.record, step.save)}")
+        for command in step.commands:
+            if not isinstance(command, QUIET_COMMANDS):
+                self._trace.say(who, f"asks  {_command(command)}")
+        if step.model.phase != before.phase:
+            sentence = why(step.model, now)
+            self._trace.say(who, f"{before.phase} -> {step.model.phase}: {sentence}")
+
+
+def _of_a_probe(event: Event) -> bool:
+    return isinstance(getattr(event, "command", None), QUIET_COMMANDS)
+
+
+def _event(event: Event) -> str:
+    name = type(event).__name__
+    if isinstance(event, e.TaskUpdated):
+        status = event.status
+        again = "" if status.uuid else " (reconciled)"
+        detail = status.message or status.reason
+        return f"{status.task_id} {status.state.value}{again}{': ' if detail else ''}{detail}"
+    if isinstance(event, e.OffersReceived):
+        return "offers " + ", ".join(f"{o.id} of {o.hostname}" for o in event.offers)
+    if isinstance(event, e.OfferRescinded):
+        return f"{event.offer_id} rescinded"
+    if isinstance(event, e.CommandFailed | e.CommandUnknown):
+        kind = "failed" if isinstance(event, e.CommandFailed) else "unknown"
+        return f"{_command(event.command)} {kind}: {event.reason}"
+    if isinstance(event, e.RecordLoaded):
+        record = event.record
+        return "no record" if record is None else f"record of epoch {record.epoch}"
+    if isinstance(event, e.MasterStateRead):
+        return f"master's state: {event.state.outstanding_agents} agents outstanding"
+    reason = getattr(event, "reason", "") or getattr(event, "agent_id", "")
+    return f"{name}{': ' if reason else ''}{reason}"
+
+
+def _command(command: Command) -> str:
+    name = type(command).__name__
+    if isinstance(command, c.Launch):
+        return f"{name} {', '.join(f'{t.id} on {t.agent_id}' for t in command.tasks)}"
+    if isinstance(command, c.Acknowledge):
+        return f"{name} {command.status.task_id} {command.status.state.value}"
+    if isinstance(command, c.Kill):
+        return f"{name} {command.task_id}"
+    if isinstance(command, c.Shutdown):
+        return f"{name} {command.executor_id}"
+    if isinstance(command, c.Decline):
+        return f"{name} {', '.join(command.offer_ids)}"
+    if isinstance(command, c.Reconcile):
+        return f"{name} {', '.join(task for task, _ in command.tasks) or 'everything'}"
+    if isinstance(command, c.Exit):
+        return f"{name} {command.status} {command.reason}"
+    return name
+
+
+def _record(before: Record, after: Record) -> str:
+    """What of the record changed."""
+    changes = []
+    for name in ("epoch", "generation", "served", "cluster_id", "framework_id", "failed_attempts"):
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            changes.append(f"{name}={new}")
+    old_members = {m.name: m for m in before.members}
+    for member in after.members:
+        known = old_members.pop(member.name, None)
+        if known is None:
+            changes.append(f"{member.name} {member.step.value} on {member.agent_id}")
+        elif known.step is not member.step:
+            changes.append(f"{member.name} {member.step.value}")
+    changes += [f"without {name}" for name in old_members]
+    return f"{after.epoch}.{after.sequence}: {', '.join(changes) or 'details'}"

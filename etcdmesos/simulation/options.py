@@ -1,0 +1,76 @@
+"""What one simulated world is made of: values, drawn from a seed by `swarm` or given by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from attrs import field, frozen
+
+from etcdmesos.cluster.controller import Controller
+from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.settings import Artifacts, Settings
+from etcdmesos.executor.controller import Controller as ExecutorController
+from etcdmesos.executor.model import ExecutorRecord
+from etcdmesos.executor.model import Model as ExecutorModel
+from etcdmesos.step import Event, Step
+
+__all__ = ["Cores", "Options", "real_cores"]
+
+
+@frozen
+class Cores:
+    """The cores under test: the real ones, or one with a planted bug, or somebody else's."""
+
+    start: Callable[[Settings], Model]
+    step: Callable[[Model, Event, float], Step[Model, Record]]
+    executor_step: Callable[[ExecutorModel, Event, float], Step[ExecutorModel, ExecutorRecord]]
+    executor_start: Callable[..., ExecutorModel]
+
+
+@cache
+def real_cores() -> Cores:
+    """The cores as they are shipped.  They hold no state, so all worlds may share them."""
+    cluster, executor = Controller(), ExecutorController()
+    return Cores(cluster.start, cluster.step, executor.step, executor.start)
+
+
+@frozen(kw_only=True)
+class Options:
+    """One world, before anything happens in it.  Times are in seconds."""
+
+    seed: int = 0
+    cluster_size: int = 3
+    agents: int = 4
+    single_instance: bool = True
+    etcd_version: str = "3.5.30"
+    probe_interval: float = 2.0
+    faults: Mapping[str, float] = field(factory=dict)
+    """Names of the faults that exist, and how likely each is relative to the others."""
+    faults_wanted: int = 8
+    fault_pause: float = 6.0
+    """Between two faults, on average."""
+    fault_seconds: float = 15.0
+    """How long a fault lasts that heals by itself, on average."""
+    early: bool = False
+    """Whether faults begin before the cluster was healthy once."""
+    write_pause: float = 2.0
+    """Between two writes of the clients."""
+    neighbour: bool = False
+    """Whether another framework of the same name has tasks at first."""
+
+    def settings(self) -> Settings:
+        """The controller's settings in this world."""
+        return Settings(
+            cluster_name="simulated",
+            framework_name="etcd-simulated",
+            cluster_size=self.cluster_size,
+            artifacts=Artifacts(
+                executor_uri="http://scheduler/executor",
+                etcd_uri=f"http://scheduler/etcd-{self.etcd_version}",
+                etcd_sha256="00" * 32,
+            ),
+            single_instance_per_agent=self.single_instance,
+            probe_interval=self.probe_interval,
+        )

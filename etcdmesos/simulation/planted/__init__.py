@@ -1,0 +1,19 @@
+"""A registry of planted bugs: the proof that the simulation can find what it is there to find.
+
+Nothing in here is reached by the product.
+"""
+
+from etcdmesos.simulation.planted import (
+    bootstraps,
+    executors,
+    intents,
+    places,
+    readings,
+    waits,
+)
+from etcdmesos.simulation.planted.registry import PlantedBug, registered
+
+_ROOMS = (bootstraps, executors, intents, places, readings, waits)
+"""Imported for their bugs, which register themselves."""
+
+__all__ = ["PlantedBug", "registered"]

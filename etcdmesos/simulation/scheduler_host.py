@@ -1,0 +1,177 @@
+"""A machine on which schedulers run, one after the other: each is a new process with a new model.
+
+A supervisor starts the next one when one has ended; a process can be killed between any two of its
+commands, stopped and continued.  What the controller decides is not looked into here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from etcdmesos.cluster.commands import ProbeMember, ProbeProgress
+from etcdmesos.cluster.events import StopAsked
+from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.record import Record
+from etcdmesos.simulation import facts as f
+from etcdmesos.simulation.core_host import CoreHost
+from etcdmesos.simulation.etcd import EtcdClient
+from etcdmesos.simulation.etcd_port import EtcdPort
+from etcdmesos.simulation.hosts import Host
+from etcdmesos.simulation.promises import Promise, PromiseBroken
+from etcdmesos.step import Command, Event, Step, TimerFired
+
+if TYPE_CHECKING:
+    from etcdmesos.simulation.world import World
+
+__all__ = ["SchedulerHost"]
+
+PROBES = (ProbeMember, ProbeProgress)
+RESTART_AFTER = 1.0
+"""Seconds until the supervisor starts the next process."""
+STEPS_MAX = 400
+"""In one virtual second; more is a loop."""
+
+
+class SchedulerHost:
+    """The schedulers of one machine."""
+
+    def __init__(self, world: World, host: Host) -> None:
+        self.host = host
+        self.process = 0
+        """The number of the process that runs, or ran last."""
+        self.supervised = True
+        self.last_exit = ""
+        """How the last orderly end was explained."""
+        self._world = world
+        self._core: CoreHost[Model, Record] | None = None
+        self._crash: Callable[[Command], bool] | None = None
+        self._steps_before = 0
+        self._second = (0, 0)
+
+    @property
+    def running(self) -> bool:
+        """Whether a process exists, stopped or not."""
+        return self._core is not None and self._core.running
+
+    @property
+    def paused(self) -> bool:
+        return self._core is not None and self._core.running and self._core.paused
+
+    @property
+    def model(self) -> Model | None:
+        """The running process' model."""
+        return self._core.model if self._core is not None and self._core.running else None
+
+    @property
+    def now(self) -> float:
+        """What the running process' clock says."""
+        return self._core.now if self._core is not None else self._world.clock.now
+
+    @property
+    def steps(self) -> int:
+        """Steps of all processes so far."""
+        return self._steps_before + (self._core.steps if self._core is not None else 0)
+
+    # Life
+
+    def start(self) -> None:
+        """Start a process, unless one runs or the machine is off."""
+        if self.running or not self.host.up or not self.supervised:
+            return
+        world = self._world
+        self._steps_before = self.steps
+        self.process = world.next_scheduler_process()
+        self._crash = None
+        core: CoreHost[Model, Record] = CoreHost(
+            world.clock,
+            self._step,
+            world.cores.start(world.settings),
+            world.store.session(self.host.name, self.process),
+            offset=world.random.uniform(0.0, 1e5),
+        )
+        core.before_command = self._before_command
+        core.on_exit = self._exited
+        core.on_error = self._failed
+        core.attach(EtcdPort(EtcdClient(world.network, self.host.name), core.post))
+        for port in world.mesos_ports(self.host.name, core.post):
+            core.attach(port)
+        self._core = core
+        self.host.processes.append(self)
+        world.say(f"scheduler {self.process}", "starts")
+        world.see(f.SchedulerStarted(process=self.process))
+        core.start(TimerFired())
+
+    def kill(self) -> None:
+        """SIGKILL; the supervisor starts the next one."""
+        if self._core is not None and self.running:
+            self._core.kill()
+            self._ended("killed")
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        if self._core is not None:
+            self._core.post(StopAsked())
+
+    def pause(self) -> None:
+        """SIGSTOP."""
+        if self._core is not None:
+            self._core.pause()
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        if self._core is not None and self.paused:
+            self._core.resume()
+
+    def crash_before(self, condition: Callable[[Command], bool]) -> None:
+        """Kill the running process before the first command for which the condition holds."""
+        self._crash = condition
+
+    # The process' inside, watched
+
+    def _step(self, model: Model, event: Event, now: float) -> Step[Model, Record]:
+        world = self._world
+        step = world.cores.step(model, event, now)
+        self._count(now)
+        if world.trace.on:
+            world.narrator.stepped(self.process, event, model, step, now)
+        world.see(f.Stepped(process=self.process, event=event, before=model, step=step, now=now))
+        return step
+
+    def _count(self, now: float) -> None:
+        second, steps = self._second
+        self._second = (int(now), steps + 1 if second == int(now) else 1)
+        if steps > STEPS_MAX:
+            raise PromiseBroken(
+                Promise.LIVENESS, "it_does_not_spin", f"{steps} steps within one second"
+            )
+
+    def _before_command(self, command: Command) -> bool:
+        if self._crash is not None and self._crash(command):
+            self._crash = None
+            # The core ends itself when told so; what its end means is the same as for `kill`.
+            self._world.clock.call_after(0.0, self._ended, "crashed between two commands")
+            return False
+        if not isinstance(command, PROBES):
+            self._world.see(
+                f.Released(process=self.process, command=command, now=self._world.clock.now)
+            )
+        return True
+
+    def _failed(self, event: Event, error: Exception) -> None:
+        if isinstance(error, PromiseBroken):
+            raise error
+        raise PromiseBroken(
+            Promise.CORE, "the_core_takes_everything_in", f"{type(event).__name__}: {error!r}"
+        ) from error
+
+    def _exited(self, status: int, reason: str) -> None:
+        self.last_exit = f"exit {status}: {reason}" if reason else f"exit {status}"
+        self._ended(self.last_exit)
+
+    def _ended(self, how: str) -> None:
+        if self in self.host.processes:
+            self.host.processes.remove(self)
+        self._world.say(f"scheduler {self.process}", how)
+        if self.supervised:
+            self._world.clock.call_after(RESTART_AFTER, self.start)

@@ -1,0 +1,52 @@
+"""Swarm testing: each seed draws its own world, and its own mix of the faults that exist.
+
+A mix of everything hides what only shows when most things are quiet (Groce et al., "Swarm testing",
+2012): so every seed leaves out many kinds of faults and has others often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+
+from etcdmesos.simulation.options import Options
+
+__all__ = ["draw"]
+
+SIZES = ((1, 1), (3, 6), (5, 2), (7, 1))
+"""(cluster size, how often)."""
+VERSIONS = ("3.4.23", "3.5.30")
+RARE, OFTEN = 0.2, 3.0
+
+
+def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> Options:
+    """The world of a seed; `cluster_size` fixes that one choice and leaves the others."""
+    random = Random(f"swarm {seed}")
+    sizes = [size for size, often in SIZES for _ in range(often)]
+    size = random.choice(sizes)
+    size = size if cluster_size is None else cluster_size
+    single = random.random() < 0.75
+    spare = random.choice((0, 1, 1, 2, 3))
+    agents = size + spare if single else max(1, (size + 1) // 2) + spare
+    return Options(
+        seed=seed,
+        cluster_size=size,
+        agents=agents,
+        single_instance=single,
+        etcd_version=random.choice(VERSIONS),
+        probe_interval=random.choice((1.0, 2.0, 2.0, 5.0)),
+        faults=_mix(random, sorted(faults)),
+        faults_wanted=random.randint(5, 12),
+        fault_pause=random.choice((1.0, 4.0, 10.0)),
+        fault_seconds=random.choice((2.0, 10.0, 40.0, 120.0)),
+        early=random.random() < 0.3,
+        write_pause=random.choice((1.0, 3.0, 10.0)),
+        neighbour=random.random() < 0.05,
+    )
+
+
+def _mix(random: Random, names: list[str]) -> dict[str, float]:
+    """About half of all faults, each rare, usual or frequent."""
+    share = random.choice((0.25, 0.5, 0.8))
+    mix = {name: random.choice((RARE, 1.0, OFTEN)) for name in names if random.random() < share}
+    return mix or {random.choice(names): 1.0}

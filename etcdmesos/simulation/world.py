@@ -1,0 +1,179 @@
+"""One simulated world: the real scheduler and executors, and everything around them.
+
+Put together here and nowhere else.  A world moves only by its clock, is disturbed only by faults
+(`inject`) and whatever happens in it becomes a fact for the oracles (`observer`).  Nothing here
+decides like a controller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING
+
+from etcdmesos.ports import CommandPort, Post
+from etcdmesos.simulation.clock import Clock
+from etcdmesos.simulation.etcd import EtcdWorld
+from etcdmesos.simulation.executor_host import ExecutorHosts
+from etcdmesos.simulation.facts import Fact
+from etcdmesos.simulation.hosts import Hosts
+from etcdmesos.simulation.mesos.options import AgentSpec, FrameworkInfo, MesosOptions
+from etcdmesos.simulation.mesos.world import SimulatedMesos
+from etcdmesos.simulation.narrator import Narrator
+from etcdmesos.simulation.network import Network
+from etcdmesos.simulation.observer import Observer, WatchedExecutor
+from etcdmesos.simulation.options import Cores, Options, real_cores
+from etcdmesos.simulation.oracles import Books, Judge, registered
+from etcdmesos.simulation.record_store import RecordService
+from etcdmesos.simulation.scheduler_host import SchedulerHost
+from etcdmesos.simulation.trace import Trace
+from etcdmesos.simulation.workload import Workload
+from etcdmesos.step import Command, Event
+
+if TYPE_CHECKING:
+    from etcdmesos.simulation.faults import Fault
+
+__all__ = ["World"]
+
+SCHEDULERS = ("scheduler-a", "scheduler-b")
+"""Two machines, so that one scheduler can be replaced by another while it is only stopped."""
+
+
+class World:
+    """Everything, from one seed."""
+
+    def __init__(
+        self,
+        options: Options,
+        cores: Cores | None = None,
+        write: Callable[[str], object] | None = None,
+    ) -> None:
+        """`write` gets the trace, line by line."""
+        self.options = options
+        self.cores = cores or real_cores()
+        self.settings = options.settings()
+        self.random = Random(f"world {options.seed}")  # noqa: S311 (nothing secret)
+        self.clock = Clock()
+        self.trace = Trace(self.clock, write)
+        self.narrator = Narrator(self.trace)
+        self.books = Books(self.settings)
+        self._judge = Judge(self.books, registered())
+        self.network = Network(self.clock, self.random)
+        self.hosts = Hosts(self.clock, self.network, self.random)
+        self.etcd = EtcdWorld(self.clock, self.network, self.hosts, self.random)
+        self.observer = Observer(self)
+        self.executors = ExecutorHosts(self.etcd, options.etcd_version)
+        self.executors.controller = WatchedExecutor(self.observer, self.cores)
+        agents = [self.hosts.add(f"agent-{n}") for n in range(1, options.agents + 1)]
+        self.mesos = SimulatedMesos(
+            self.clock,
+            self.network,
+            agents,
+            self.random,
+            self.executors.start,
+            MesosOptions(agents=(AgentSpec(),) * options.agents),
+        )
+        self.executors.channels = self.mesos.channels
+        self.store = RecordService(self.network, self.random, self.observer.stored)
+        self.schedulers = [SchedulerHost(self, self.hosts.add(name)) for name in SCHEDULERS]
+        self.scheduler = self.schedulers[0]
+        """The one in charge; the other one waits to replace it."""
+        self.schedulers[1].supervised = False
+        self.workload = Workload(self, options.write_pause)
+        self.faults_injected: dict[str, int] = {}
+        self._undo: dict[int, Callable[[], None]] = {}
+        self._undone = 0
+        self._processes = 0
+
+    def start(self) -> None:
+        """Start Mesos and the scheduler."""
+        self.mesos.start()
+        self.scheduler.start()
+
+    # What happens
+
+    def see(self, fact: Fact) -> None:
+        """Show a fact to the oracles.  Raises PromiseBroken."""
+        self._judge.see(fact)
+
+    def say(self, who: str, what: str) -> None:
+        """Write a line of the trace."""
+        self.trace.say(who, what)
+
+    @property
+    def steps(self) -> int:
+        """Steps of all cores, schedulers' and executors'."""
+        return sum(one.steps for one in self.schedulers) + self.observer.executor_steps
+
+    def next_scheduler_process(self) -> int:
+        """A number that no other scheduler process has."""
+        self._processes += 1
+        return self._processes
+
+    def mesos_ports(self, party: str, post: Post[Event]) -> tuple[CommandPort[Command], ...]:
+        """What a scheduler process talks to Mesos through."""
+        info = FrameworkInfo(name=self.settings.framework_name)
+        return (self.mesos.scheduler_port(party, post, info),)
+
+    def token_at(self, client_url: str) -> str:
+        """The token of whoever listens at a client URL; "" for nobody."""
+        for process in self.etcd.processes:
+            if process.options.client_url == client_url and process.serving_peers:
+                return process.options.token
+        return ""
+
+    # Time and faults
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.run_until(self.clock.now + seconds)
+
+    def inject(self, fault: Fault) -> None:
+        """Let a fault happen now, if it can."""
+        if not fault.available(self):
+            return
+        self.faults_injected[fault.name] = self.faults_injected.get(fault.name, 0) + 1
+        self.say("fault", repr(fault))
+        fault.inject(self)
+
+    def undo_after(self, seconds: float, undo: Callable[[], None]) -> None:
+        """Undo a fault in `seconds`, or when everything is healed."""
+        self._undone += 1
+        number = self._undone
+
+        def now() -> None:
+            if self._undo.pop(number, None) is not None:
+                undo()
+
+        self._undo[number] = undo
+        self.clock.call_after(seconds, now)
+
+    def heal(self) -> None:
+        """End all faults: whatever can run, runs, and everybody reaches everybody."""
+        self.say("world", "everything is healed")
+        undo, self._undo = self._undo, {}
+        for function in undo.values():
+            function()
+        self.network.fate = None
+        self.network.late_probability = 0.0
+        self.network.heal_all()
+        self.store.available, self.store.fate, self.store.stall = True, None, 0.0
+        self.mesos.resume_master()
+        self.mesos.start_master()
+        for agent in self.mesos.agents:
+            self.mesos.power_on(agent)
+            self.mesos.resume_agent(agent)
+            self.mesos.start_agent(agent)
+            self.mesos.disks[agent].launches_to_fail = 0
+        for host in self.hosts.all():
+            host.power_on()
+            host.disk.slowness, host.disk.stalled_until = 1.0, 0.0
+        for process in tuple(self.etcd.processes):
+            process.resume()
+        for scheduler in self.schedulers:
+            scheduler.resume()
+            scheduler.start()
+
+    def check(self) -> None:
+        """Raise ImpossibleWorld if this world could not exist."""
+        self.etcd.check()
