@@ -50,9 +50,10 @@ def unwell(draft: Draft) -> bool:
 
 
 def late_to_join(draft: Draft) -> bool:
-    """The cluster serves, but members are dead or have not joined within the limit."""
+    """The cluster has served, but members are dead or have not joined within the limit."""
     model = draft.model
-    if not assess(model, draft.now).serving:
+    # Whether it still serves does not matter: it is never given up any more.
+    if not model.record.served:
         return False
     dead = any(model.ended(member) for member in model.record.members)
     return dead or draft.now >= model.attempt_since + model.settings.join_limit

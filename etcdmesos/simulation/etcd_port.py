@@ -1,4 +1,4 @@
-"""The controller's etcd port in the simulation: everything asked of etcd, over the simulated network.
+"""The controller's etcd port in the simulation: all that is asked of etcd, over the network there.
 
 The counterpart of `adapters.etcd`; both must tell the same events of the same happenings.
 """

@@ -98,6 +98,27 @@ class SimulatedMesos:
                 return executor
         return None
 
+    def check(self) -> None:
+        """Raise ImpossibleWorld if this Mesos could not exist."""
+        books = self.master.books
+        for agent in books.agents.values():
+            free = books.available(agent)
+            if min(free.cpus, free.memory, free.disk) < 0:
+                raise ImpossibleWorld(f"more of {agent.id} is lent out than it has: {free}")
+            if agent.id in (*self.registry.gone, *self.registry.unreachable, *books.recovered):
+                raise ImpossibleWorld(f"{agent.id} is registered and is not")
+        for framework in books.frameworks.values():
+            for task_id in framework.unreachable:
+                if books.find_task(framework.id, task_id) is not None:
+                    raise ImpossibleWorld(f"{task_id} is reachable and is not")
+        for disk in self.disks.values():
+            for executor in (*disk.executors.values(), *disk.ended):
+                runs = executor.process is not None and executor.process.running
+                if runs and not disk.host.up:
+                    raise ImpossibleWorld(f"{executor.container_id} runs without power")
+                if runs and not executor.alive:
+                    raise ImpossibleWorld(f"{executor.container_id} runs and was reaped")
+
     # The master
 
     def _new_master(self) -> Master:
@@ -203,7 +224,8 @@ class SimulatedMesos:
             disk.ended.append(executor)
         disk.executors.clear()
         disk.streams.clear()
-        if new_id:
+        # To bring back a machine that was said to be gone, one has to wipe the agent's data.
+        if new_id or disk.agent_id in self.registry.gone:
             disk.agent_id = ""
         disk.host.power_on()
         self.start_agent(agent)

@@ -5,10 +5,6 @@ Things that can't be brought about, or not at will, with the real one.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,8 +24,6 @@ from etcdmesos.simulation.etcd.log import Kind
 from etcdmesos.simulation.etcd.members import hexadecimal
 from etcdmesos.simulation.network import Message
 from tests.simulation.etcd.simulated import World
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def url(number: int) -> str:
@@ -328,6 +322,25 @@ def test_a_leader_of_two_that_removes_the_other() -> None:
     assert world.ask(world.client.prove_progress, url(leader)) is None
 
 
+def test_a_progress_probe_makes_a_removal_last() -> None:
+    """The commit index gets to disk with the next entry: the last voter of two, killed -9 right
+    after a removal, has forgotten it unless something else was committed (both seen on the real
+    one, 3.4.23 and 3.5.30)."""
+    for probed in (False, True):
+        world = World()
+        world.bootstrap(2)
+        world.run(6.0)
+        leader, others = leader_and_followers(world)
+        member_id = hexadecimal(world.processes[f"m{others[0]}"].member_id)
+        assert world.ask(world.client.remove_member, url(leader), member_id) is None
+        if probed:
+            assert world.ask(world.client.prove_progress, url(leader)) is None
+        world.processes[f"m{leader}"].kill()
+        again = world.start(leader)
+        world.run(10.0)
+        assert again.ready is probed
+
+
 def test_arguments_are_read_as_the_executor_writes_them() -> None:
     """And a flag that the simulation does not know is an error, not ignored."""
     arguments = [
@@ -364,26 +377,3 @@ def test_an_idle_cluster_costs_nothing() -> None:
     world.run(10.0)
     assert world.clock.next_time() is None
     assert all(p.raft.log.entries[-1].kind is Kind.PUBLISH for p in world.processes.values())
-
-
-def test_the_trace_does_not_hang_on_hash_seeds() -> None:
-    """One seed, one trace, in processes with different PYTHONHASHSEED."""
-    program = (
-        "from tests.simulation.etcd.test_raft_properties import Schedule\n"
-        "for seed in range(8):\n"
-        "    schedule = Schedule(seed)\n"
-        "    schedule.run()\n"
-        "    print('\\n'.join(schedule.world.trace), schedule.watch.acknowledged)\n"
-    )
-    traces = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-        ).stdout
-        for seed in ("0", "1", "424242")
-    }
-    assert len(traces) == 1
-    assert traces.pop().count(b"leader in term") > 10

@@ -78,23 +78,3 @@ def test_an_agent_daemon_that_is_restarted_costs_nothing() -> None:
     world.run(60.0)
     assert world.phase == "healthy"
     assert len(world.etcd.processes) == 3
-
-
-def test_one_seed_gives_one_world() -> None:
-    assert trace(7) == trace(7)
-
-
-def trace(seed: int) -> list[str]:
-    """What the controller was told, and when."""
-    world = Together(seed)
-    seen: list[str] = []
-    step = world.scheduler._on_step
-    assert step is None
-    world.scheduler._on_step = lambda event, _before, after: seen.append(
-        f"{world.clock.now} {event} {after.commands}"
-    )
-    world.until("healthy", within=60.0)
-    world.mesos.kill_executor(world.scheduler.model.record.members[0].tasks[0].id)
-    world.mesos.fail_over()
-    world.run(60.0)
-    return seen
