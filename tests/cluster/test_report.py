@@ -72,7 +72,7 @@ def test_the_dead_are_counted_and_do_not_serve() -> None:
         ("given healthy", True, "healthy: 3 of 3 members"),
         ("given healthy size=1", True, "healthy: 1 of 1 members"),
         ("given healthy\nfailed etcd-1", True, "serving, degraded: serves with 2 of 3"),
-        ("given healthy\nfailed etcd-1 etcd-2", False, "not serving, degraded"),
+        ("given healthy\nfailed etcd-1 etcd-2", False, "not serving, reconfiguring: removes"),
         ("given healthy\nfailed etcd-1 etcd-2 etcd-3", False, "not serving, lost: every member"),
         ("given healthy\ndisconnected x", True, "healthy: 3 of 3 members"),
     ],
