@@ -57,7 +57,8 @@ def only_the_hopeless_are_given_up(books: Books, fact: Stepped) -> Iterator[str]
         return
     wanted = {m.name for m in new.members if m.step is not Step.REMOVING}
     leaving = [m for m in old.members if m.step is not Step.REMOVING and m.name not in wanted]
-    if not leaving:
+    # Where others of them stay, one is replaced: that is for the promises on membership.
+    if not leaving or any(m.name in wanted for m in old.members):
         return
     told = books.to(fact.process)
     if old.served or old.token in told.serving:
