@@ -16,14 +16,16 @@ from etcdmesos.cluster import events as e
 from etcdmesos.cluster import report
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.quorum import quorum
-from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.record import Kind, Record, Role
 from etcdmesos.cluster.record import Step as MemberStep
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.cluster.why import why
 from etcdmesos.mesos.statuses import TaskState
+from etcdmesos.mesos.tasks import Task
 from etcdmesos.step import Command, Event, Step
+from tests.cluster.world_etcd import MEMBERSHIP, Etcd
 
-CHANGES = (c.Launch, c.Kill, c.Shutdown)
+CHANGES = (c.Launch, c.Kill, c.Shutdown, *MEMBERSHIP)
 STARTED = (TaskState.STARTING, TaskState.RUNNING)
 
 
@@ -48,8 +50,9 @@ class Books:
 class Oracles:
     """Watches one run."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, etcd: Etcd) -> None:
         self.settings = settings
+        self.etcd = etcd
         self.durable: Record | None = None
         self.launched: Counter[str] = Counter()
         self.generation_of: dict[str, int] = {}
@@ -87,9 +90,49 @@ class Oracles:
                 assert self.durable.owner(task.id) is not None, (
                     "intent before effect: no launch without the record that says so"
                 )
-                assert not self.durable.served, "a cluster that has served is not bootstrapped"
+                self._check_joining(task)
+        if isinstance(command, MEMBERSHIP):
+            self._check_membership(command)
         if isinstance(command, c.Subscribe):
             assert self.durable is not None, "takeover is read, compare-and-set, SUBSCRIBE"
+
+    def _check_joining(self, task: Task) -> None:
+        """A task of a cluster that has served joins it, as a member that etcd lists."""
+        assert self.durable is not None
+        owner = self.durable.owner(task.id)
+        cluster = self.etcd.clusters.get(self.durable.token)
+        if not self.durable.served:
+            return
+        assert owner is not None
+        assert owner.initial_state == "existing", "a cluster that has served is not bootstrapped"
+        assert owner.role is Role.LEARNER, "members added after the bootstrap join as learners"
+        entries = cluster.entries if cluster is not None else []
+        # Listed when the list was read; since then somebody may have removed it.
+        known = {x.id for x in entries} | (cluster.removed if cluster is not None else set())
+        assert owner.id in known, "nothing is launched that etcd does not list"
+
+    def _check_membership(self, command: c.AddLearner | c.PromoteLearner | c.RemoveMember) -> None:
+        assert self.durable is not None
+        change = self.durable.change
+        assert change is not None, "intent before effect: no change without the record of it"
+        assert change.member == command.member
+        kinds = {
+            c.AddLearner: Kind.ADD,
+            c.PromoteLearner: Kind.PROMOTE,
+            c.RemoveMember: Kind.REMOVE,
+        }
+        assert change.kind is kinds[type(command)]
+        cluster = self.etcd.clusters[self.durable.token]
+        if isinstance(command, c.AddLearner):
+            listed = len(cluster.entries) + (not self.etcd.late)
+            assert listed <= self.settings.cluster_size or any(
+                x.peer_url == command.peer_url for x in cluster.entries
+            ), "etcd's list never holds more than cluster-size members"
+        if isinstance(command, c.RemoveMember):
+            entry = cluster.entry(command.id)
+            assert entry is None or entry.learner or entry.name == "" or len(cluster.entries) > 1, (
+                "the last member is never removed"
+            )
 
     def check(self, before: Model, event: Event, step: Step[Model, Record], now: float) -> None:
         self._note(before, event)
@@ -190,6 +233,8 @@ class Oracles:
 
     def _check_members(self, model: Model) -> None:
         members, settings = model.record.members, self.settings
+        learners = [m for m in members if m.role is Role.LEARNER]
+        assert len(learners) <= 1, "one learner at a time"
         assert len(members) <= settings.cluster_size, "never more members than the cluster's size"
         agents = [m.agent_id for m in members]
         if settings.single_instance_per_agent:
@@ -202,14 +247,21 @@ class Oracles:
         old, new = before.record, step.model.record
         if not before.store.loaded or not step.model.store.loaded or not old.members:
             return
-        gone = {m.name for m in old.members if m.step is not MemberStep.REMOVING} - {
-            m.name for m in new.members if m.step is not MemberStep.REMOVING
+        served = old.served or old.token in self.books.serving
+        left = () if served else (MemberStep.REMOVING,)
+        gone = {m.name for m in old.members if m.step not in left} - {
+            m.name for m in new.members if m.step not in left
         }
         if not gone:
             return
         books = self.books
-        served = old.served or old.token in books.serving
-        assert not served, "a cluster that has ever served is never given up"
+        if served:
+            cluster = self.etcd.clusters.get(old.token)
+            listed = {x.id for x in cluster.entries} if cluster is not None else set()
+            ids = {m.id for m in old.members if m.name in gone}
+            assert len(gone) == 1, "members of a cluster that has served leave one by one"
+            assert not ids & listed, "a member leaves the record once etcd's list lacks it"
+            return
         tasks = [{task.id for task in m.tasks} for m in old.members]
         started = sum(bool(ids & books.started) for ids in tasks)
         recorded = sum(m.step in (MemberStep.JOINING, MemberStep.VOTER) for m in old.members)

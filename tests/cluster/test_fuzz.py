@@ -14,7 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.cluster.world import World
 
-outcomes = st.sampled_from(["done", "done", "done", "failed", "unknown-done", "unknown-lost"])
+outcomes = st.sampled_from(
+    ["done", "done", "done", "failed", "unknown-done", "unknown-lost", "unknown-late"]
+)
 stores = st.sampled_from(["ok", "ok", "lost", "unknown-written", "unknown-lost", "away"])
 waits = st.sampled_from([0.05, 0.5, 2.0, 20.0, 70.0, 200.0])
 picks = st.integers(0, 1000)
@@ -128,10 +130,23 @@ class AnyOrder(RuleBasedStateMachine):
         self.world.fail_over()
 
     @precondition(lambda self: self.world.model.phase != "recovering")
-    @rule()
-    def crash(self) -> None:
+    @rule(outcome=st.sampled_from(["unknown-done", "unknown-lost", "unknown-late"]))
+    def crash(self, outcome: str) -> None:
         """The scheduler dies; another one starts."""
-        self.world.crash()
+        self.world.crash(outcome)
+
+    @precondition(lambda self: self.world.etcd.late)
+    @rule()
+    def apply_late(self) -> None:
+        """A change of etcd's list is carried out when nobody waits for it any more."""
+        self.world.etcd.apply_late()
+
+    @precondition(lambda self: self.world.alive())
+    @rule(pick=picks)
+    def pause(self, pick: int) -> None:
+        """A member is stopped, or goes on."""
+        running = self.world.find(self._task(pick))
+        running.paused = not running.paused
 
     def _task(self, pick: int) -> str:
         alive = self.world.alive()

@@ -27,10 +27,12 @@ from etcdmesos.mesos.tasks import Task
 from etcdmesos.step import Command, Event
 from tests.cluster import make
 from tests.cluster.oracles import Oracles
+from tests.cluster.world_etcd import MEMBERSHIP, Etcd
 
 ENDED = (TaskState.FAILED, TaskState.KILLED, TaskState.FINISHED)
 UP = (TaskState.STARTING, TaskState.RUNNING)
 PROBES = (c.ProbeMember, c.ProbeProgress)
+OF_ETCD = (c.ListMembers, *MEMBERSHIP)
 
 
 @define
@@ -43,10 +45,16 @@ class RunningTask:
     unacknowledged: deque[TaskStatus] = field(factory=deque)
     stubborn: bool = False
     """Its executor does not react to KILL; SHUTDOWN is the agent's."""
+    paused: bool = False
+    """SIGSTOP: nothing answers, and Mesos has no idea."""
 
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def client_url(self) -> str:
+        return f"{self.spec.scheme}://{self.spec.host}:{self.spec.client_port}"
 
 
 @define
@@ -73,7 +81,8 @@ class World:
         self.suppressed = False
         self.offers: dict[str, Offer] = {}
         self.serial = 0
-        self.oracles = Oracles(self.settings)
+        self.etcd = Etcd(self._runs)
+        self.oracles = Oracles(self.settings, self.etcd)
         self.start()
 
     # The scheduler process
@@ -88,7 +97,10 @@ class World:
         self.exited = False
         self.oracles.process_started()
 
-    def crash(self) -> None:
+    def crash(self, outcome: str = "unknown-lost") -> None:
+        """The scheduler dies; a change of etcd's list that was under way may be carried out."""
+        for key in [key for key in self.probes if key[0] in MEMBERSHIP]:
+            self.answer(key, outcome)
         self._end_subscription()
         self.start()
 
@@ -140,7 +152,8 @@ class World:
             self.exited = True
         elif isinstance(command, PROBES):
             self.probes[type(command), command.member] = command
-        elif isinstance(command, c.ReadMasterState):
+        elif isinstance(command, (c.ReadMasterState, *OF_ETCD)):
+            assert (type(command), "") not in self.probes, "asked twice at once"
             self.probes[type(command), ""] = command
         else:
             self.calls.append(command)
@@ -278,7 +291,15 @@ class World:
         running = self.find(task_id)
         if running.state is TaskState.STAGING:
             self._change(running, TaskState.STARTING)
-        elif running.state is TaskState.STARTING and self.has_leader(running):
+            if self.etcd.start(task_id, running.spec):
+                self._change(running, TaskState.FAILED)
+            return
+        entry = self.etcd.at_home(task_id, running.spec.token)
+        if entry is None:
+            self._change(running, TaskState.FAILED)  # it was removed, and ends of itself
+        elif self.leader(running) and entry.behind:
+            entry.behind = False
+        elif self.leader(running) and not entry.learner and running.state is TaskState.STARTING:
             self._change(running, TaskState.RUNNING)
 
     def end_task(self, task_id: str, state: TaskState = TaskState.FAILED) -> None:
@@ -346,17 +367,35 @@ class World:
         source = f"{key[0].__name__} {key[1]}"
         if outcome == "failed":
             self.post(source, e.CommandFailed(command=asked, reason="timed out"))
-        elif outcome != "done":
+        elif outcome != "done" and not isinstance(asked, MEMBERSHIP):
             self.post(source, e.CommandUnknown(command=asked, reason="timed out"))
         elif isinstance(asked, c.ReadMasterState):
             self.post(source, e.MasterStateRead(state=self._state()))
+        elif isinstance(asked, OF_ETCD):
+            self.post(source, self._of_etcd(asked, outcome))
         else:
             assert isinstance(asked, PROBES)
             self.post(source, self._answer(asked))
 
+    def _of_etcd(self, asked: Command, outcome: str) -> Event:
+        """What becomes of a question about etcd's list, asked at one member's client URL."""
+        running = next((r for r in self._running() if r.client_url == asked.client_url), None)
+        if running is None or not self.leader(running):
+            return e.CommandFailed(command=asked, reason="no leader")
+        token = running.spec.token
+        if isinstance(asked, c.ListMembers):
+            return e.MembersListed(members=self.etcd.listing(token, f"cluster of {token}"))
+        refused = self.etcd.change(token, asked, outcome)
+        if refused:
+            return e.CommandFailed(command=asked, reason=refused)
+        if outcome == "done":
+            return e.CommandDone(command=asked)
+        return e.CommandUnknown(command=asked, reason="the answer was lost")
+
     def _answer(self, probe: c.ProbeMember | c.ProbeProgress) -> Event:
-        up = [r for r in self._running() if r.spec.name == probe.member and r.state in UP]
-        if not up:
+        up = [r for r in self._running() if r.spec.name == probe.member and self._runs(r.task.id)]
+        entry = self.etcd.at_home(up[0].task.id, up[0].spec.token) if up else None
+        if entry is None:
             return e.CommandFailed(command=probe, reason="refused")
         leader = self.leader(up[0])
         if isinstance(probe, c.ProbeProgress):
@@ -364,7 +403,15 @@ class World:
                 return e.ProgressMade(member=probe.member)
             return e.CommandFailed(command=probe, reason="no leader")
         cluster = f"cluster of {up[0].spec.token}"
-        health = make.health(probe.member, leader, cluster_id=cluster, revision=int(self.now) + 1)
+        health = make.health(
+            probe.member,
+            leader.replace("id-", "etcd-"),  # spelled as `make.health` wants it
+            cluster_id=cluster,
+            member_id=entry.id,
+            learner=entry.learner,
+            applied_index=8 if entry.behind else 10,
+            revision=int(self.now) + 1,
+        )
         return e.MemberProbed(member=probe.member, health=health)
 
     def _state(self) -> MasterState:
@@ -394,17 +441,13 @@ class World:
     # etcd
 
     def leader(self, running: RunningTask) -> str:
-        """The leader that `running`'s member knows: the first of a quorum that is up, or none."""
-        names = [part.split("=")[0] for part in running.spec.initial_cluster.split(",")]
-        up = sorted(
-            r.spec.name
-            for r in self._running()
-            if r.spec.token == running.spec.token and r.state in UP
-        )
-        return up[0] if has_quorum(len(up), len(names)) else ""
+        """The leader that `running`'s member knows, or none."""
+        if self.etcd.at_home(running.task.id, running.spec.token) is None:
+            return ""
+        return self.etcd.leader(running.spec.token)
 
-    def has_leader(self, running: RunningTask) -> bool:
-        return self.leader(running) != ""
+    def _runs(self, task_id: str) -> bool:
+        return any(r.task.id == task_id and r.state in UP and not r.paused for r in self._running())
 
     # Looking at it
 
@@ -431,6 +474,9 @@ class World:
     def settle(self, rounds: int = 250) -> None:
         """Heal everything, then let everything happen, in order and without loss."""
         self.store = "ok"
+        self.etcd.apply_late()
+        for running in self._running():
+            running.paused = False
         if self.exited:
             self.crash()
         for agent in self.agents.values():
@@ -461,19 +507,22 @@ class World:
                 self.deliver(source)
 
     def at_rest(self) -> bool:
-        """Healthy; or, members of a cluster that has served being dead, seen to be so."""
+        """Healthy; or, the quorum of a cluster that may have served being dead, seen to be so."""
         record, model = self.model.record, self.model
         if model.phase == "healthy":
-            strays = [i for i in self.alive() if record.owner(i) is None]
-            return not strays
-        dead = [m for m in record.members if model.ended(m)]
+            return not [i for i in self.alive() if record.owner(i) is None]
         if model.phase == "bootstrapping" and not record.served:
             # A quorum had started, and too many died before any was seen serving: whether it ever
             # acknowledged a write nobody knows, so it is neither given up nor able to serve.
+            dead = [m for m in record.members if model.ended(m)]
             started = sum(m.step in (Step.JOINING, Step.VOTER) for m in record.members)
+            left = len(record.members) - len(dead)
             size = len(record.members)
-            left = size - len(dead)
             return has_quorum(started, size) and left > 0 and not has_quorum(left, size)
-        if not (record.served and dead):
+        cluster = self.etcd.clusters.get(record.token)
+        if not record.served or cluster is None or model.phase == "recovering":
             return False
-        return model.phase == ("lost" if len(dead) == len(record.members) else "degraded")
+        # Its data are in the sandboxes of tasks that ended; only those that run can still vote.
+        voters = [x for x in cluster.entries if not x.learner]
+        left = sum(x.data in self.alive() for x in voters)
+        return not has_quorum(left, len(voters))
