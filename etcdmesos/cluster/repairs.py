@@ -56,6 +56,9 @@ def ailing(model: Model, member: Member, now: float) -> str:
         since = model.out_of_reach.get(task.id)
         if since is not None and now - since >= settings.member_timeout:
             return f"was out of reach for {settings.member_timeout:g} s"
+    late = now >= model.attempt_since + settings.bootstrap_limit
+    if late and member.role is Role.VOTER and member.step in (Step.LAUNCHING, Step.JOINING):
+        return f"did not serve within {settings.bootstrap_limit:g} s"
     failing = model.view(member.name).failing_since
     if (
         member.step is Step.VOTER
