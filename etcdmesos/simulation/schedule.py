@@ -15,7 +15,7 @@ from etcdmesos.cluster.why import why
 from etcdmesos.simulation.errors import ImpossibleWorld
 from etcdmesos.simulation.faults import Fault, registered
 from etcdmesos.simulation.options import Cores, Options
-from etcdmesos.simulation.oracles.liveness import unnamed_wait
+from etcdmesos.simulation.oracles.liveness import unfinished
 from etcdmesos.simulation.promises import PromiseBroken
 from etcdmesos.simulation.world import World
 
@@ -26,9 +26,9 @@ FIRST_HEALTHY_WITHIN = 60.0
 SETTLES_WITHIN = 1500.0
 """How long the second phase may take: a bootstrap given up (180 s) and tried again a few times,
 with the pauses in between (up to 120 s), and agents that are waited for (600 s)."""
-LOOKS_EVERY = 2.0
-AT_REST_FOR = 20.0
-"""For so long what is found at rest must stay so: long enough for a probe of everything."""
+LOOKS_EVERY = 1.0
+AT_REST_FOR = 6.0
+"""For so long what is found at rest must stay so."""
 PICKS = 1 << 16
 
 
@@ -139,8 +139,8 @@ def _at_rest(world: World) -> bool:
     model = world.scheduler.model
     if model is None:
         return False
-    if model.phase != "healthy" and unnamed_wait(model, world.scheduler.now):
-        return False
     settled = world.observer.settled()
+    if unfinished(model, world.scheduler.now, settled.alive):
+        return False
     strays = [one for one in settled.alive if model.record.owner(one) is None]
     return not strays and not settled.unsaid

@@ -21,7 +21,7 @@ RARE, OFTEN = 0.2, 3.0
 
 def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> Options:
     """The world of a seed; `cluster_size` fixes that one choice and leaves the others."""
-    random = Random(f"swarm {seed}")
+    random = Random(f"swarm {seed}")  # noqa: S311 (nothing secret)
     sizes = [size for size, often in SIZES for _ in range(often)]
     size = random.choice(sizes)
     size = size if cluster_size is None else cluster_size
@@ -37,9 +37,9 @@ def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> O
         probe_interval=random.choice((1.0, 2.0, 2.0, 5.0)),
         faults=_mix(random, sorted(faults)),
         faults_wanted=random.randint(5, 12),
-        fault_pause=random.choice((1.0, 4.0, 10.0)),
-        fault_seconds=random.choice((2.0, 10.0, 40.0, 120.0)),
-        early=random.random() < 0.3,
+        fault_pause=random.choice((0.3, 1.5, 5.0)),
+        fault_seconds=random.choice((1.0, 4.0, 15.0, 60.0)),
+        early=random.random() < 0.5,
         write_pause=random.choice((1.0, 3.0, 10.0)),
         neighbour=random.random() < 0.05,
     )

@@ -43,11 +43,12 @@ class Workload:
             return
         url = self._announced[world.random.randrange(len(self._announced))]
         self.sent += 1
-        key, token = f"key-{self.sent}", world.token_at(url)
+        key, asked = f"key-{self.sent}", world.token_at(url)
 
         def answered(answer: Any) -> None:
             if not isinstance(answer, GatewayError):
                 self.acknowledged += 1
+                token = world.token_at(url) or asked
                 world.see(WriteAcknowledged(key=key, token=token))
 
         self._client.put(url, key, answered)

@@ -258,10 +258,12 @@ class Agent(Daemon):
         self.updates.paused = True
         self.register()
 
-    def pinged(self) -> None:
-        """The master asks whether we live."""
+    def pinged(self, connected: bool) -> None:
+        """The master asks whether we live, and says whether it counts us as connected."""
         self._last_ping = self.clock.now
         self.tell_master("pong")
+        if not connected and self.registered_with is not None:
+            self._disconnect()
 
     def tell_master(self, what: str, *arguments: Any) -> None:
         """Send a message to the master; without one it is lost."""

@@ -87,7 +87,10 @@ class Membership:
         for agent in self._books.agents.values():
             if agent.daemon is daemon:
                 # It asked again before our answer reached it.
-                agent.link = link
+                if agent.link is not link:
+                    agent.link.close()
+                agent.link, agent.connected = link, True
+                agent.unanswered_pings = 0
                 link.send(daemon.do, daemon.registered, agent.id)
                 return
         agent_id = self._books.new_id("S")
@@ -197,7 +200,7 @@ class Membership:
             self._unreachable(agent)
             return
         agent.unanswered_pings += 1
-        agent.link.send(agent.daemon.do, agent.daemon.pinged)
+        agent.link.send(agent.daemon.do, agent.daemon.pinged, agent.connected)
         self._daemon.after(self._options.ping_timeout, self._ping, agent)
 
     def pong(self, agent: AgentRecord) -> None:

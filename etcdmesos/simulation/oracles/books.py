@@ -98,7 +98,10 @@ class Books:
 
     def to(self, process: int) -> Told:
         """What this scheduler process was told."""
-        return self.told.setdefault(process, Told())
+        told = self.told.get(process)
+        if told is None:
+            told = self.told[process] = Told()
+        return told
 
     # Taking facts in: before the oracles judge them, what was heard; after that, what was done.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etcdmesos.cluster.model import Model
-from etcdmesos.cluster.record import Step
+from etcdmesos.cluster.quorum import quorum
+from etcdmesos.cluster.record import Member, Step
 from etcdmesos.cluster.why import why
 from etcdmesos.simulation.facts import Settled, Stepped
 from etcdmesos.simulation.oracles.books import Books
@@ -23,23 +24,42 @@ def it_does_not_spin(_books: Books, fact: Stepped) -> Iterator[str]:
 
 @oracle(Promise.LIVENESS, Settled)
 def it_ends_well(_books: Books, fact: Settled) -> Iterator[str]:
-    """Healthy; or members of a cluster that has served are lost for good, and why() names them."""
+    """Healthy; or members are lost for good, nobody but an operator (or a later version) could do
+    anything about that, and why() names them."""
     if fact.model is None:
         yield "no scheduler runs"
-    elif fact.model.phase != "healthy" and (problem := unnamed_wait(fact.model, fact.now)):
+    elif problem := unfinished(fact.model, fact.now, fact.alive):
         yield f"{problem}; why() says: {why(fact.model, fact.now)}"
 
 
-def unnamed_wait(model: Model, now: float) -> str:
-    """What is wrong with a cluster that is not healthy though faults have stopped; "" if it waits
-    for what nobody but an operator (or a later version) can give, and says so."""
+def unfinished(model: Model, now: float, alive: frozenset[str]) -> str:
+    """What is wrong with the end of a run in which `alive` tasks really run; "" when nothing is."""
     record = model.record
-    lost = [m for m in record.members if m.step is not Step.GONE and model.ended(m)]
-    if not record.served or not lost:
-        return f"still {model.phase} after faults have stopped"
-    expected = "lost" if len(lost) == len(record.members) else "degraded"
-    if model.phase != expected:
-        return f"{model.phase} with {len(lost)} of {len(record.members)} members lost"
+    members = [m for m in record.members if m.step is not Step.GONE]
+    lost = [m for m in members if not any(task.id in alive for task in m.tasks)]
+    if not lost:
+        return "" if model.phase == "healthy" else f"still {model.phase} and no member is lost"
+    if model.phase != _waiting_phase(model, len(members) - len(lost)):
+        return f"{model.phase} with {len(lost)} of {len(members)} members lost"
     sentence = why(model, now)
-    unnamed = [m.name for m in lost if m.name not in sentence]
-    return f"why() does not name {', '.join(unnamed)}" if unnamed else ""
+    unnamed = [m.name for m in lost if not _named(model, m, sentence)]
+    return f"why() does not say that {', '.join(unnamed)} is lost" if unnamed else ""
+
+
+def _waiting_phase(model: Model, left: int) -> str:
+    """The phase in which to wait with that many members left, "" if there is none."""
+    members = model.record.members
+    if model.record.served:
+        return "lost" if all(model.ended(m) for m in members) else "degraded"
+    # A quorum of it may have served unseen, so it is not given up; and without one it never will.
+    started = sum(m.step in (Step.JOINING, Step.VOTER) for m in members)
+    needed = quorum(len(members))
+    return "bootstrapping" if started >= needed > left else ""
+
+
+def _named(model: Model, member: Member, sentence: str) -> bool:
+    """Whether the sentence names the member, and, unless it lists where data lie, its state."""
+    if member.name not in sentence:
+        return False
+    states = [model.tasks[task.id].state.value for task in member.tasks if task.id in model.tasks]
+    return model.phase == "lost" or any(state in sentence for state in states)
