@@ -40,12 +40,25 @@ ADD_ATTEMPTS = 4
 """After so many failed attempts to add one learner, another place is tried."""
 
 
+SOON = 0.001
+"""To the next turn once a change has ended; a moment later, as no step may wake itself at once."""
+
+
 def plan_membership(draft: Draft) -> Draft:
     """Read the list when it is not known, finish the change in flight, or start the next one."""
+    draft = _watch_learner(draft)
     turned = _turn(draft)
     ended = draft.model.record.change is not None and turned.model.record.change is None
     # The end of one change is durable before the next one begins.
-    return turned.waking(draft.now) if ended else turned
+    return turned.waking(draft.now + SOON) if ended else turned
+
+
+def _watch_learner(draft: Draft) -> Draft:
+    """Count the time of a learner that somebody else launched from when we first saw it."""
+    joining, since = learner(draft.model.record), draft.model.joining_since
+    if joining is None or joining.step is Step.ADDING or joining.name in since:
+        return draft
+    return draft.having(joining_since={joining.name: draft.now})
 
 
 def _turn(draft: Draft) -> Draft:
