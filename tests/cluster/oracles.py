@@ -116,7 +116,7 @@ class Oracles:
         change = self.durable.change
         assert change is not None, "intent before effect: no change without the record of it"
         assert change.member == command.member
-        kinds = {
+        kinds: dict[type[Command], Kind] = {
             c.AddLearner: Kind.ADD,
             c.PromoteLearner: Kind.PROMOTE,
             c.RemoveMember: Kind.REMOVE,

@@ -379,7 +379,8 @@ class World:
 
     def _of_etcd(self, asked: Command, outcome: str) -> Event:
         """What becomes of a question about etcd's list, asked at one member's client URL."""
-        running = next((r for r in self._running() if r.client_url == asked.client_url), None)
+        url = getattr(asked, "client_url", "")
+        running = next((r for r in self._running() if r.client_url == url), None)
         if running is None or not self.leader(running):
             return e.CommandFailed(command=asked, reason="no leader")
         token = running.spec.token
