@@ -27,6 +27,15 @@ from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.errors import BadUsage, EtcdMesosError
 
+__all__ = [
+    "Gateway",
+    "GatewayError",
+    "ListedMember",
+    "MemberList",
+    "Outcome",
+    "host_and_port",
+]
+
 T = TypeVar("T")
 
 _ANSWER_BYTES_MAX = 8 * 1024 * 1024

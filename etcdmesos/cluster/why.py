@@ -129,6 +129,7 @@ def _lost(model: Model, _now: float) -> str:
     places = "; ".join(
         f"{m.name} on {m.hostname} in {m.sandbox or 'an unknown sandbox'}"
         for m in model.record.members
+        if m.tasks
     )
     return f"every member is gone; waits for the operator; their data until collected: {places}"
 

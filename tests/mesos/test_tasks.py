@@ -7,7 +7,6 @@ import json
 
 from etcdmesos.cluster.launch import initial_cluster, new_member, server_task
 from etcdmesos.cluster.placement import choose
-from etcdmesos.cluster.record import Role
 from etcdmesos.member_spec import MemberSpec
 from etcdmesos.mesos.tasks import Task, task_info
 from tests.cluster import make
@@ -16,7 +15,7 @@ from tests.cluster import make
 def launched() -> Task:
     settings = make.settings(1, etcd_options=("--snapshot-count=7",))
     (place,) = choose([make.offer("a-1")], 1, settings)
-    member = new_member(place, 1, 1, Role.VOTER, settings)
+    member = new_member(place, 1, 1, settings)
     record = make.record(member, size=1)
     return server_task(member, place, record, settings)
 

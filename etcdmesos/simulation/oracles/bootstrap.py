@@ -39,7 +39,8 @@ def looks_around_before_a_bootstrap(books: Books, fact: Stepped) -> Iterator[str
     """A gang is launched only when the master shows no agents outstanding, no namesake's tasks."""
     launches = [x for x in fact.step.commands if isinstance(x, Launch)]
     state = books.to(fact.process).state
-    if not launches or state is None:
+    # Beside members on record it is no bootstrap: one of them is replaced.
+    if not launches or state is None or fact.before.record.members:
         return
     if state.outstanding_agents:
         yield f"a bootstrap while {state.outstanding_agents} agents are outstanding"

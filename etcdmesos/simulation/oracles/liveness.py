@@ -1,4 +1,5 @@
-"""Oracles on liveness: nothing spins, and once faults stop it ends well or says what it waits for."""
+"""Oracles on liveness: nothing spins, and once faults stop it ends well or says what it waits
+for."""
 
 from __future__ import annotations
 
@@ -35,26 +36,30 @@ def it_ends_well(_books: Books, fact: Settled) -> Iterator[str]:
 def unfinished(model: Model, now: float, alive: frozenset[str]) -> str:
     """What is wrong with the end of a run in which `alive` tasks really run; "" when nothing is."""
     record = model.record
-    members = [m for m in record.members if m.step is not Step.GONE]
+    # One that is being added has no task yet that could be lost.
+    members = [m for m in record.members if m.step not in (Step.ADDING, Step.GONE)]
     lost = [m for m in members if not any(task.id in alive for task in m.tasks)]
     if not lost:
         return "" if model.phase == "healthy" else f"still {model.phase} and no member is lost"
-    if model.phase != _waiting_phase(model, len(members) - len(lost)):
+    if model.phase not in _waiting_phases(model, len(members) - len(lost)):
         return f"{model.phase} with {len(lost)} of {len(members)} members lost"
     sentence = why(model, now)
     unnamed = [m.name for m in lost if not _named(model, m, sentence)]
     return f"why() does not say that {', '.join(unnamed)} is lost" if unnamed else ""
 
 
-def _waiting_phase(model: Model, left: int) -> str:
-    """The phase in which to wait with that many members left, "" if there is none."""
-    members = model.record.members
+def _waiting_phases(model: Model, left: int) -> tuple[str, ...]:
+    """The phases in which to wait with that many members left."""
+    members = [m for m in model.record.members if m.step is not Step.ADDING]
     if model.record.served:
-        return "lost" if all(model.ended(m) for m in members) else "degraded"
+        if all(model.ended(m) for m in members):
+            return ("lost",)
+        # A change that was in flight when the quorum went stays in flight.
+        return ("degraded", "reconfiguring")
     # A quorum of it may have served unseen, so it is not given up; and without one it never will.
     started = sum(m.step in (Step.JOINING, Step.VOTER) for m in members)
     needed = quorum(len(members))
-    return "bootstrapping" if started >= needed > left else ""
+    return ("bootstrapping",) if started >= needed > left else ()
 
 
 def _named(model: Model, member: Member, sentence: str) -> bool:

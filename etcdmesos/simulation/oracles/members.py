@@ -53,7 +53,8 @@ def one_change_at_a_time(books: Books, fact: Stored) -> Iterator[str]:
     before = books.durable.change if books.durable else None
     after = fact.record.change
     if before is not None and after is not None and before.member != after.member:
-        yield f"{after.kind} of {after.member} begins during {before.kind} of {before.member}"
+        begun = f"{before.kind.value} of {before.member}"
+        yield f"{after.kind.value} of {after.member} begins during {begun}"
 
 
 @oracle(Promise.SIZE, Stored)

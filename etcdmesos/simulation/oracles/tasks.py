@@ -52,10 +52,13 @@ def acknowledges_what_it_took_in(_books: Books, fact: Stepped) -> Iterator[str]:
     status = event.status
     if acknowledged != ([status.uuid] if status.uuid else []):
         yield f"{status.state.value} of {status.task_id} is not acknowledged as it came"
-    if step.model.record.owner(status.task_id) is None or status.task_id in fact.before.tasks:
+    stray = step.model.record.owner(status.task_id) is None
+    if stray and status.dead:
+        return  # a stray is forgotten when it is dead
+    if stray or status.task_id in fact.before.tasks:
         held = fact.before.tasks.get(status.task_id)
         if held is None or held.dead:
-            return  # a stray is forgotten when it is dead; the first proof of death stands
+            return  # the first proof of death stands
     taken = step.model.tasks.get(status.task_id)
     if acknowledged and (taken is None or taken.state is not status.state):
         yield f"{status.state.value} of {status.task_id} is acknowledged and not taken in"

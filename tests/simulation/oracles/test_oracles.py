@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
-from etcdmesos.cluster.record import Change
+from etcdmesos.cluster.record import Change, Kind
 from etcdmesos.cluster.record import Step as MemberStep
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 from etcdmesos.simulation import facts as f
@@ -63,8 +63,8 @@ CASES = {
     "one_change_at_a_time": Case(
         keeps=(make.stored(make.THREE), make.stored(_change := make.record(make.member(1)))),
         breaks=(
-            make.stored(evolve(_change, change=Change(kind="add", member="a", generation=1))),
-            make.stored(evolve(_change, change=Change(kind="remove", member="b", generation=1))),
+            make.stored(evolve(_change, change=Change(kind=Kind.ADD, member="a", generation=1))),
+            make.stored(evolve(_change, change=Change(kind=Kind.REMOVE, member="b", generation=1))),
         ),
         says="remove of b begins during add of a",
     ),
