@@ -114,7 +114,7 @@ class EtcdAdapter:
             event = _failed(command, error)
         except Exception as error:
             log.exception("a call ended in a bug", extra={"command": repr(command)})
-            event = CommandUnknown(command=command, reason=f"a bug in the etcd adapter: {error!r}")
+            event = _failed(command, error)
         self._post(event)
 
     def _call(self, command: Command, submitted: float) -> Event:
@@ -154,13 +154,15 @@ def _change(command: Command, timeout: float) -> None:
         raise TypeError(f"not for this port: {command!r}")
 
 
-def _failed(command: Command, error: EtcdMesosError) -> Event:
+def _failed(command: Command, error: Exception) -> Event:
     """Certainly not carried out, or nobody can tell; for a read that makes no difference."""
     changes = isinstance(command, AddLearner | PromoteLearner | RemoveMember)
-    certain = not isinstance(error, GatewayError) or error.certain
+    expected = isinstance(error, EtcdMesosError)
+    certain = expected and (not isinstance(error, GatewayError) or error.certain)
+    reason = str(error) if expected else f"a bug in the etcd adapter: {error!r}"
     if changes and not certain:
-        return CommandUnknown(command=command, reason=str(error))
-    return CommandFailed(command=command, reason=str(error))
+        return CommandUnknown(command=command, reason=reason)
+    return CommandFailed(command=command, reason=reason)
 
 
 def prove_progress(client_url: str, timeout: float) -> None:

@@ -71,7 +71,7 @@ def _launch_settled(draft: Draft, command: c.Command) -> Draft:
     draft = _return_later(draft, command.offer_ids)
     if isinstance(draft.event, e.CommandUnknown):
         mesos = draft.model.mesos
-        ids = frozenset(task.id for task in command.tasks)
+        ids = frozenset(t.id for t in command.tasks if not draft.model.known_dead(t.id))
         mesos = evolve(mesos, unaccounted=mesos.unaccounted | ids, reconcile_at=draft.now)
         return draft.having(mesos=mesos)
     refused = {

@@ -22,12 +22,14 @@ def take_task_update(draft: Draft) -> Draft:
     status = event_of(draft, e.TaskUpdated).status
     if status.uuid:
         draft = draft.asking(c.Acknowledge(status=status))
-    if draft.model.known_dead(status.task_id):
-        return draft  # the first proof of death stands; a late word cannot raise the dead
     mesos = draft.model.mesos
+    heard = evolve(mesos, unaccounted=mesos.unaccounted - {status.task_id})
+    if draft.model.known_dead(status.task_id):
+        # The first proof of death stands; a late word cannot raise the dead.
+        return draft.having(mesos=heard)
     draft = draft.having(
         tasks={**draft.model.tasks, status.task_id: status},
-        mesos=evolve(mesos, unaccounted=mesos.unaccounted - {status.task_id}),
+        mesos=heard,
         out_of_reach=_out_of_reach(draft, status),
     )
     member = draft.model.record.owner(status.task_id)
