@@ -41,7 +41,7 @@ def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> O
         fault_seconds=random.choice((1.0, 4.0, 15.0, 60.0)),
         early=random.random() < 0.5,
         write_pause=random.choice((1.0, 3.0, 10.0)),
-        neighbour=random.random() < 0.05,
+        neighbour=random.random() < 0.04,
     )
 
 
