@@ -29,6 +29,10 @@ def bootstraps_again_when_all_are_dead() -> Cores:
             return draft.recording(members=(), served=False, cluster_id="")
         return ACTIONS["plan_bootstrap"](draft)
 
+    def all_gone(draft: Draft) -> bool:
+        watching = draft.model.phase in ("healthy", "degraded")
+        return watching and GUARDS["all_gone"](draft)
+
     def late_to_join(draft: Draft) -> bool:
         return GUARDS["late_to_join"](draft) and not GUARDS["all_gone"](draft)
 
@@ -36,7 +40,7 @@ def bootstraps_again_when_all_are_dead() -> Cores:
         guards={
             "never_served": never_served,
             "late_to_join": late_to_join,
-            "all_gone": lambda _: False,
+            "all_gone": all_gone,
         },
         actions={"plan_bootstrap": plan},
     )
@@ -52,7 +56,7 @@ def forgets_that_it_served() -> Cores:
     return scheduler_with(actions={"take_record": take})
 
 
-@planted("only_the_hopeless_are_given_up", "nothing_grows_beside_written_data", "healthy_is_seen")
+@planted("serving_is_noted")
 def does_not_note_that_it_serves() -> Cores:
     """That a member was seen serving is not recorded."""
 
