@@ -12,6 +12,10 @@ WORK_DIR ?= .cache/run
 # More flags, such as RUN_FLAGS="-admin-port=23401 -auto-reseed=false".
 RUN_FLAGS ?=
 
+# For `make sim`.
+SEEDS ?= 1000
+SIM_FLAGS ?=
+
 # For `make test`, such as PYTEST_FLAGS="-k reseed -x".
 PYTEST_FLAGS ?=
 
@@ -20,7 +24,7 @@ PYTEST_FLAGS ?=
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
-EXECUTABLES := bin/etcd-mesos-scheduler bin/etcd-mesos-executor bin/etcd-mesos-local
+EXECUTABLES := bin/etcd-mesos-scheduler bin/etcd-mesos-executor bin/etcd-mesos-local bin/etcd-mesos-sim
 # -L: etcdmesos/cli and etcdmesos/statecharts are links.
 SOURCES := $(shell find -L etcdmesos compat -name '*.egg-info' -prune -o -type f -name '*.py' -print \
 	-o -type f -path 'etcdmesos/*' ! -name '*.pyc' -print)
@@ -44,6 +48,10 @@ run: all ## Mesos and an etcd cluster here and now; CLUSTER_SIZE= AGENTS= ETCD_V
 .PHONY: test
 test: all etcd ## all tests; PYTEST_FLAGS= for some of them
 	@.venv/bin/pytest $(PYTEST_FLAGS)
+
+.PHONY: sim
+sim: bin/etcd-mesos-sim ## years of failures against every promise; SEEDS= SIM_FLAGS="-jobs=2"
+	@bin/etcd-mesos-sim -seeds=$(SEEDS) $(SIM_FLAGS)
 
 .PHONY: check
 check: $(VENV) ## style, types, layers, and charts that are up to date

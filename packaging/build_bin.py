@@ -55,6 +55,7 @@ EXECUTABLES = {
         ),
     ),
     "etcd-mesos-local": Executable("etcdmesos.cli.local"),
+    "etcd-mesos-sim": Executable("etcdmesos.cli.sim"),
 }
 
 # On a newer Python an executable without compiled parts runs too.

@@ -296,12 +296,19 @@ OnStep = Callable[[ExecutorHost, Event, Model, Step[Model, ExecutorRecord]], Non
 class ExecutorHosts:
     """Starts executors in containers; give its `start` to SimulatedMesos as the factory."""
 
-    def __init__(self, etcd: EtcdWorld, version: str, on_step: OnStep | None = None) -> None:
-        """`version`: of the etcd that executors bring with them."""
+    def __init__(
+        self,
+        etcd: EtcdWorld,
+        version: str,
+        on_step: OnStep | None = None,
+        controller: Controller | None = None,
+    ) -> None:
+        """`version`: of the etcd that executors bring with them; `controller`: their core, the
+        real one if none is given."""
         self.etcd = etcd
         self.version = version
         self.on_step = on_step
-        self.controller = Controller()
+        self.controller = controller or Controller()
         self.running: list[ExecutorHost] = []
         """In the order of their starts."""
         self.pids = 0

@@ -13,46 +13,37 @@ __all__ = ["Promise", "PromiseBroken"]
 
 
 class Promise(enum.Enum):
-    """A promise by its number in the design ("L" are those of liveness, "E" the executor's)."""
+    """A promise and its number in the design (L: of liveness; M: of Mesos' API; E: the executor's;
+    C: the core's own)."""
 
     NAMES = (
         "1",
-        (
-            "A member's name and data are never used by another member: a removed member never comes "
-            "back, a new one never starts on old data."
-        ),
+        """A member's name and data are never used by another member: a removed member never comes
+        back, a new one never starts on old data.""",
     )
     ONE_CHANGE = ("2", "At most one membership change is in flight.")
     SIZE = (
         "4",
-        (
-            "Nothing is launched while the tasks believed or possibly alive and still members, plus "
-            "the pending ones, reach cluster-size. Never two members on one agent unless "
-            "-single-instance-per-slave=false; pending ones count."
-        ),
+        """Nothing is launched while the tasks believed or possibly alive and still members, plus
+        the pending ones, reach cluster-size. Never two members on one agent unless
+        -single-instance-per-slave=false; pending ones count.""",
     )
     INTENT = (
         "5",
-        (
-            "Intent before effect: no launch, kill, add, remove, promote, hold or seed without the "
-            "record that says so being durable. Takeover is sync, read, compare-and-set the record "
-            "with epoch + 1, SUBSCRIBE, and only then act."
-        ),
+        """Intent before effect: no launch, kill, add, remove, promote, hold or seed without the
+        record that says so being durable. Takeover is sync, read, compare-and-set the record with
+        epoch + 1, SUBSCRIBE, and only then act.""",
     )
     LINKS = (
         "6",
-        (
-            "Without the Mesos master, the ZooKeeper session or a finished reconciliation, nothing is "
-            "changed. A reconciled UNKNOWN is accounted for; it is not dead."
-        ),
+        """Without the Mesos master, the ZooKeeper session or a finished reconciliation, nothing is
+        changed. A reconciled UNKNOWN is accounted for; it is not dead.""",
     )
     BOOTSTRAP = (
         "9",
-        (
-            "A cluster that has ever served is never bootstrapped empty again. Before any bootstrap "
-            "the scheduler reads the master's state and waits until the master has no recovered "
-            "agents outstanding."
-        ),
+        """A cluster that has ever served is never bootstrapped empty again. Before any bootstrap
+        the scheduler reads the master's state and waits until the master has no recovered agents
+        outstanding.""",
     )
     WRITES = ("10", "A write that etcd acknowledged survives the loss of any minority.")
     STRAYS = ("11", "A task the record does not know is adopted or killed, never ignored.")
@@ -62,32 +53,26 @@ class Promise(enum.Enum):
     )
     LIVENESS = (
         "L2",
-        (
-            "Once faults stop and enough offers come, the cluster is healthy with N voters within a "
-            "bounded number of steps."
-        ),
+        """Once faults stop and enough offers come, the cluster is healthy with N voters within a
+        bounded number of steps.""",
     )
     WHY = ("L3", "At any moment why() gives, in one sentence, what it is waiting for.")
     OFFERS = ("M1", "An offer is used only while it stands: not rescinded, not used, not returned.")
     UPDATES = (
         "M2",
-        (
-            "A status update is acknowledged after the model has taken it in and its effect is "
-            "durable; it is kept and sent again until the agent has acknowledged it."
-        ),
+        """A status update is acknowledged after the model has taken it in and its effect is
+        durable; it is kept and sent again until the agent has acknowledged it.""",
     )
     EXECUTOR = (
         "E1",
-        (
-            "A terminal status goes out only after etcd has been reaped. There are never two etcds of "
-            "one executor. RUNNING is said of a voter that knows a leader."
-        ),
+        """A terminal status goes out only after etcd has been reaped. There are never two etcds of
+        one executor. RUNNING is said of a voter that knows a leader.""",
     )
     CORE = ("C", "The core raises nothing: an event that cannot be taken in is a bug.")
 
     def __init__(self, number: str, quote: str) -> None:
         self.number = number
-        self.quote = quote
+        self.quote = " ".join(quote.split())
 
     def __str__(self) -> str:
         return f"promise {self.number}"

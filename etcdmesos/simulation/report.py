@@ -46,13 +46,13 @@ class Report:
     def text(self, seconds: float) -> str:
         """Everything, for people; `seconds` is how long it took."""
         days = self.simulated_seconds / 86400
+        full = f"{self.counted} of them full (healthy once, 5 faults, 100 steps)"
+        done = f"{self.steps:,} steps, {self.writes:,} acknowledged writes"
+        times = f"{self.simulated_seconds / seconds:,.0f} times real time, in {seconds:.1f} s"
         lines = [
-            f"schedules   {self.schedules}, {self.counted} of them full "
-            "(healthy once, 5 faults, 100 steps)",
-            f"simulated   {self.simulated_seconds:,.0f} s ({days:.1f} days), "
-            f"{self.steps:,} steps, {self.writes:,} acknowledged writes",
-            f"rate        {self.schedules / seconds:.1f} schedules/s, "
-            f"{self.simulated_seconds / seconds:,.0f} times real time, in {seconds:.1f} s",
+            f"schedules   {self.schedules}, {full}",
+            f"simulated   {self.simulated_seconds:,.0f} s ({days:.1f} days), {done}",
+            f"rate        {self.schedules / seconds:.1f} schedules/s, {times}",
             *_table("faults", self.faults),
             *_table("phases", self.phases),
             *_table("checks", self.checks),

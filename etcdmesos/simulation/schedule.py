@@ -27,7 +27,7 @@ SETTLES_WITHIN = 1500.0
 """How long the second phase may take: a bootstrap given up (180 s) and tried again a few times,
 with the pauses in between (up to 120 s), and agents that are waited for (600 s)."""
 LOOKS_EVERY = 1.0
-AT_REST_FOR = 6.0
+AT_REST_FOR = 4.0
 """For so long what is found at rest must stay so."""
 PICKS = 1 << 16
 

@@ -16,6 +16,8 @@ __all__ = ["draw"]
 SIZES = ((1, 1), (3, 6), (5, 2), (7, 1))
 """(cluster size, how often)."""
 VERSIONS = ("3.4.23", "3.5.30")
+PAUSES = (0.2, 0.2, 0.3, 0.5, 0.5, 1.0, 1.0, 2.0, 4.0, 15.0)
+"""Most worlds are hit blow on blow; in some there is time for agents to be given up."""
 RARE, OFTEN = 0.2, 3.0
 
 
@@ -37,11 +39,11 @@ def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> O
         probe_interval=random.choice((1.0, 2.0, 2.0, 5.0)),
         faults=_mix(random, sorted(faults)),
         faults_wanted=random.randint(5, 12),
-        fault_pause=random.choice((0.3, 1.5, 5.0)),
+        fault_pause=random.choice(PAUSES),
         fault_seconds=random.choice((1.0, 4.0, 15.0, 60.0)),
         early=random.random() < 0.5,
         write_pause=random.choice((1.0, 3.0, 10.0)),
-        neighbour=random.random() < 0.05,
+        neighbour=random.random() < 0.04,
     )
 
 

@@ -20,6 +20,7 @@ from etcdmesos.simulation.hosts import Hosts
 from etcdmesos.simulation.mesos.options import AgentSpec, FrameworkInfo, MesosOptions
 from etcdmesos.simulation.mesos.world import SimulatedMesos
 from etcdmesos.simulation.narrator import Narrator
+from etcdmesos.simulation.neighbour import Neighbour
 from etcdmesos.simulation.network import Network
 from etcdmesos.simulation.observer import Observer, WatchedExecutor
 from etcdmesos.simulation.options import Cores, Options, real_cores
@@ -37,6 +38,9 @@ __all__ = ["World"]
 
 SCHEDULERS = ("scheduler-a", "scheduler-b")
 """Two machines, so that one scheduler can be replaced by another while it is only stopped."""
+
+NEIGHBOUR_AHEAD = 5.0
+"""Seconds that the other framework, where there is one, has before ours begins."""
 
 
 class World:
@@ -62,8 +66,11 @@ class World:
         self.hosts = Hosts(self.clock, self.network, self.random)
         self.etcd = EtcdWorld(self.clock, self.network, self.hosts, self.random)
         self.observer = Observer(self)
-        self.executors = ExecutorHosts(self.etcd, options.etcd_version)
-        self.executors.controller = WatchedExecutor(self.observer, self.cores)
+        self.executors = ExecutorHosts(
+            self.etcd,
+            options.etcd_version,
+            controller=WatchedExecutor(self.observer, self.cores),
+        )
         agents = [self.hosts.add(f"agent-{n}") for n in range(1, options.agents + 1)]
         self.mesos = SimulatedMesos(
             self.clock,
@@ -73,13 +80,13 @@ class World:
             self.executors.start,
             MesosOptions(agents=(AgentSpec(),) * options.agents),
         )
-        self.executors.channels = self.mesos.channels
         self.store = RecordService(self.network, self.random, self.observer.stored)
         self.schedulers = [SchedulerHost(self, self.hosts.add(name)) for name in SCHEDULERS]
         self.scheduler = self.schedulers[0]
         """The one in charge; the other one waits to replace it."""
         self.schedulers[1].supervised = False
         self.workload = Workload(self, options.write_pause)
+        self.neighbour = Neighbour(self) if options.neighbour else None
         self.faults_injected: dict[str, int] = {}
         self._undo: dict[int, Callable[[], None]] = {}
         self._undone = 0
@@ -88,6 +95,9 @@ class World:
     def start(self) -> None:
         """Start Mesos and the scheduler."""
         self.mesos.start()
+        if self.neighbour is not None:
+            self.neighbour.start()
+            self.run(NEIGHBOUR_AHEAD)
         self.scheduler.start()
 
     # What happens
@@ -170,6 +180,8 @@ class World:
             host.disk.slowness, host.disk.stalled_until = 1.0, 0.0
         for process in tuple(self.etcd.processes):
             process.resume()
+        if self.neighbour is not None:
+            self.neighbour.tear_down()
         for scheduler in self.schedulers:
             scheduler.resume()
             scheduler.start()

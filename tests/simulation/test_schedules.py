@@ -102,7 +102,7 @@ def test_every_fault_can_happen_and_heals(kind: type[Fault]) -> None:
 @pytest.mark.parametrize("kind", registered().values(), ids=lambda kind: kind.name)
 def test_a_fault_is_written_as_it_is_made(kind: type[Fault]) -> None:
     fault = kind(pick=3, seconds=1.5)
-    assert eval(repr(fault), {kind.name: kind}) == fault
+    assert eval(repr(fault), {kind.name: kind}) == fault  # noqa: S307
 
 
 def test_a_world_that_cannot_exist_is_refused() -> None:
@@ -126,5 +126,3 @@ def test_without_faults_it_is_healthy_and_keeps_what_was_written(change: dict[st
     assert outcome.violation == ""
     assert outcome.phases["healthy"] == 1
     assert outcome.writes > 0
-
-

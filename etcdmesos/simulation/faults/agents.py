@@ -72,9 +72,15 @@ class AllPowerLost(Fault):
         return bool(_powered(world)) and self.pick % 4 == 0
 
     def inject(self, world: World) -> None:
-        for agent in _powered(world):
+        off = _powered(world)
+        for agent in off:
             world.mesos.power_off(agent)
-            world.undo_after(self.seconds, lambda agent=agent: world.mesos.power_on(agent))
+
+        def undo() -> None:
+            for agent in off:
+                world.mesos.power_on(agent)
+
+        world.undo_after(self.seconds, undo)
 
 
 @frozen(kw_only=True)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from etcdmesos.simulation.faults.base import Fault, chosen
+from etcdmesos.simulation.network import Message
 
 if TYPE_CHECKING:
-    from etcdmesos.simulation.network import Message
     from etcdmesos.simulation.world import World
 
 
@@ -109,11 +109,12 @@ class MessagesLost(Fault):
     def inject(self, world: World) -> None:
         random = world.random
 
-        def fate(_message: Message, source: str, target: str) -> float | None:
+        def fate(message: Message, source: str, target: str) -> float | None:
             if source == target:
                 return 0.0
             drawn = random.random()
-            if drawn < 0.03:
+            # A stream of raft messages loses none without being cut: see the cuts for that.
+            if drawn < 0.03 and not (message is Message.PEER and _agents(world, source, target)):
                 return None
             return random.uniform(0.0, 3.0) if drawn < 0.1 else 0.0
 
@@ -139,6 +140,10 @@ class LateAfterCuts(Fault):
             network.late_probability = 0.0
 
         world.undo_after(self.seconds * 4, undo)
+
+
+def _agents(world: World, *parties: str) -> bool:
+    return all(party in world.mesos.agents for party in parties)
 
 
 def _rejoin(world: World, *groups: tuple[str, ...]) -> None:

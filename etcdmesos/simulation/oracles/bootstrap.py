@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etcdmesos.cluster.commands import Launch
+from etcdmesos.cluster.events import MemberProbed
 from etcdmesos.cluster.quorum import quorum
 from etcdmesos.cluster.record import Step
 from etcdmesos.simulation.facts import EtcdStarted, Stepped, Stored
@@ -23,6 +24,20 @@ def served_is_for_ever(books: Books, fact: Stored) -> Iterator[str]:
         yield "the record forgets that the cluster has served"
     if after.generation != before.generation:
         yield f"generation {after.generation} begins after {before.generation} has served"
+
+
+@oracle(Promise.BOOTSTRAP, Stepped)
+def serving_is_noted(_books: Books, fact: Stepped) -> Iterator[str]:
+    """The step that sees a member of the recorded cluster serve records that it has served."""
+    event, record = fact.event, fact.before.record
+    if not isinstance(event, MemberProbed) or not fact.before.store.loaded:
+        return
+    member = record.member(event.member)
+    ours = record.cluster_id in ("", event.health.cluster_id)
+    if member is None or member.step is Step.REMOVING or not ours:
+        return
+    if event.health.serving_voter and not fact.step.model.record.served:
+        yield f"{event.member} serves, and the record does not say that the cluster has served"
 
 
 @oracle(Promise.BOOTSTRAP, EtcdStarted)

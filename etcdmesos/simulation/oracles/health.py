@@ -1,4 +1,7 @@
-"""Oracles on what the scheduler says of the cluster: judged by what it was told, not by its words."""
+"""Oracles on what the scheduler says of the cluster, judged by what it was told.
+
+The controller's own assessment is not asked.
+"""
 
 from __future__ import annotations
 

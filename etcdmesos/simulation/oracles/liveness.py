@@ -1,5 +1,7 @@
-"""Oracles on liveness: nothing spins, and once faults stop it ends well or says what it waits
-for."""
+"""Oracles on liveness: nothing spins, and once faults stop all ends well or a wait is named.
+
+What an end without health must look like is said here, and nowhere else.
+"""
 
 from __future__ import annotations
 

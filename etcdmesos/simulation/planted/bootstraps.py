@@ -12,6 +12,9 @@ from etcdmesos.cluster.record import Step
 from etcdmesos.simulation.options import Cores
 from etcdmesos.simulation.planted.registry import planted, scheduler_with
 
+IMPATIENT = 15.0
+"""Seconds."""
+
 
 @planted("only_the_hopeless_are_given_up", "served_is_for_ever")
 def bootstraps_again_when_all_are_dead() -> Cores:
@@ -26,7 +29,21 @@ def bootstraps_again_when_all_are_dead() -> Cores:
             return draft.recording(members=(), served=False, cluster_id="")
         return ACTIONS["plan_bootstrap"](draft)
 
-    return scheduler_with(guards={"never_served": never_served}, actions={"plan_bootstrap": plan})
+    def all_gone(draft: Draft) -> bool:
+        watching = draft.model.phase in ("healthy", "degraded")
+        return watching and GUARDS["all_gone"](draft)
+
+    def late_to_join(draft: Draft) -> bool:
+        return GUARDS["late_to_join"](draft) and not GUARDS["all_gone"](draft)
+
+    return scheduler_with(
+        guards={
+            "never_served": never_served,
+            "late_to_join": late_to_join,
+            "all_gone": all_gone,
+        },
+        actions={"plan_bootstrap": plan},
+    )
 
 
 @planted("served_is_for_ever")
@@ -39,7 +56,7 @@ def forgets_that_it_served() -> Cores:
     return scheduler_with(actions={"take_record": take})
 
 
-@planted("only_the_hopeless_are_given_up", "nothing_grows_beside_written_data", "healthy_is_seen")
+@planted("serving_is_noted")
 def does_not_note_that_it_serves() -> Cores:
     """That a member was seen serving is not recorded."""
 
@@ -78,12 +95,12 @@ def does_not_wait_for_agents() -> Cores:
 
 @planted("only_the_hopeless_are_given_up")
 def gives_up_a_quorum() -> Cores:
-    """An attempt that takes long is given up, whoever has started."""
+    """An attempt that takes longer than it should is given up, whoever has started."""
 
     def plan(draft: Draft) -> Draft:
         model = draft.model
         members = model.record.members
-        late = draft.now - model.attempt_since > model.settings.join_limit
+        late = draft.now - model.attempt_since > IMPATIENT
         if members and late and not any(m.step is Step.REMOVING for m in members):
             leaving = tuple(evolve(m, step=Step.REMOVING) for m in members)
             return draft.recording(members=leaving)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from etcdmesos.executor.actions import ACTIONS
+from etcdmesos.executor.command_line import arguments
 from etcdmesos.executor.commands import SendUpdate, StartEtcd
 from etcdmesos.executor.guards import GUARDS
 from etcdmesos.executor.model import Draft, Process
@@ -45,8 +46,6 @@ def starts_a_second_etcd() -> Cores:
             return done
         spec = done.model.spec
         assert spec is not None
-        from etcdmesos.executor.command_line import arguments
-
         again = StartEtcd(run=etcd.run, arguments=arguments(spec, done.model.data_directory))
         return done.with_etcd(unwell_since=None).asking(again)
 

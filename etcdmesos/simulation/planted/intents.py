@@ -11,9 +11,13 @@ from etcdmesos.cluster.commands import Kill, Launch, Subscribe
 from etcdmesos.cluster.guards import GUARDS
 from etcdmesos.cluster.model import Draft, Model, StoreLink
 from etcdmesos.cluster.record import Record
+from etcdmesos.member_spec import MemberSpec
+from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.simulation.options import Cores
 from etcdmesos.simulation.planted.registry import ClusterStep, planted, scheduler_with
 from etcdmesos.step import Event, Step
+
+TOKEN = "etcd"  # noqa: S105 (etcd's word for the name of a cluster)
 
 
 @planted("launches_are_on_record")
@@ -51,8 +55,6 @@ def gang_members_disagree() -> Cores:
 
 def _short(data: bytes, known: int) -> bytes:
     """The member description as it looks to whoever knows only the first few members."""
-    from etcdmesos.member_spec import MemberSpec
-
     spec = MemberSpec.from_json(data)
     entries = [x for x in spec.initial_cluster.split(",") if x.partition("=")[0] != spec.name]
     own = f"{spec.name}={spec.peer_url}"
@@ -104,14 +106,12 @@ def one_token_for_all_generations() -> Cores:
     """The token is made of the cluster's name alone, so old members can join a new attempt."""
 
     def plan(draft: Draft) -> Draft:
-        from etcdmesos.member_spec import MemberSpec
-
         done = ACTIONS["plan_bootstrap"](draft)
         commands = tuple(
             evolve(
                 c,
                 tasks=tuple(
-                    evolve(t, data=evolve(MemberSpec.from_json(t.data), token="etcd").to_json())
+                    evolve(t, data=evolve(MemberSpec.from_json(t.data), token=TOKEN).to_json())
                     for t in c.tasks
                 ),
             )
@@ -190,8 +190,6 @@ def does_not_look_around() -> Cores:
         return draft.model.store.loaded and mesos.subscribed and not mesos.unaccounted
 
     def keep(draft: Draft) -> Draft:
-        from etcdmesos.mesos.master_state import MasterState
-
         mesos = draft.model.mesos
         if mesos.subscribed and mesos.state is None:
             state = MasterState(

@@ -12,6 +12,7 @@ from etcdmesos.cluster.record import Step as MemberStep
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 from etcdmesos.simulation import facts as f
 from etcdmesos.simulation.oracles import registered
+from etcdmesos.step import Step
 from tests.simulation.oracles import make
 
 DEAD = TaskStatus(task_id="etcd-1-1", state=TaskState.FAILED, agent_id="agent-1")
@@ -133,6 +134,11 @@ CASES = {
         keeps=(make.stored(make.SERVED), make.stored(evolve(make.SERVED, epoch=2))),
         breaks=(make.stored(make.SERVED), make.stored(evolve(make.SERVED, generation=2))),
         says="generation 2 begins after 1 has served",
+    ),
+    "serving_is_noted": Case(
+        keeps=(evolve(SERVING[0], step=Step(model=make.model(make.SERVED))),),
+        breaks=(SERVING[0],),
+        says="does not say that the cluster has served",
     ),
     "nothing_grows_beside_written_data": Case(
         keeps=(f.WriteAcknowledged(key="k", token="t1"), make.etcd_started(1)),
