@@ -15,7 +15,7 @@ from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.launch import new_member, server_task
 from etcdmesos.cluster.placement import choose
-from etcdmesos.cluster.record import Record, Role
+from etcdmesos.cluster.record import Record
 from etcdmesos.simulation.mesos.options import FrameworkInfo
 from etcdmesos.step import Event
 
@@ -74,7 +74,7 @@ class Neighbour:
             unused = tuple(offer.id for offer in event.offers)
             self._port.submit(c.Decline(offer_ids=unused, refuse_seconds=1e6))
             return
-        member = evolve(new_member(places[0], 0, 0, Role.VOTER, settings), name=MEMBER)
+        member = evolve(new_member(places[0], 0, 0, settings), name=MEMBER)
         task = evolve(member.tasks[0], id=f"{MEMBER}-1", executor_id=f"{MEMBER}-1")
         member = evolve(member, tasks=(task,))
         record = Record(
