@@ -15,14 +15,23 @@ from etcdmesos.cluster.member_health import MemberHealth
 TOKEN = "etcd-cluster"
 HEARTBEAT, ELECTION = 20, 200
 """Milliseconds."""
+PATIENCE = 4.0
+"""Seconds a call waits by default."""
 HEALTHY_AFTER = 5.3
 """Seconds a connection must have stood before etcd lets the list be changed."""
+
+NOTICED_AFTER = 0.5
+"""Seconds within which a member notices that a peer's process has died.  Before that it may still
+count the dead one: 7 of 8 adds sent right behind a SIGKILL were accepted by the real one."""
 
 
 class Cluster(Protocol):
     """Some etcd members on hosts or ports of their own, and what is done to them."""
 
     version: str
+    timeout: float
+    """Seconds a call waits.  Generous: the contract says nothing about speed, and a slow machine
+    must not look like an unknown outcome; tests that expect silence shorten it."""
 
     def start(
         self,

@@ -16,7 +16,7 @@ from etcdmesos.adapters.etcd import prove_progress
 from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError, ListedMember, MemberList
 from etcdmesos.cluster.member_health import MemberHealth
 from tests.real_etcd import EtcdProcess, binary
-from tests.simulation.etcd.contract import ELECTION, HEARTBEAT, TOKEN
+from tests.simulation.etcd.contract import ELECTION, HEARTBEAT, PATIENCE, TOKEN
 
 T = TypeVar("T")
 
@@ -26,6 +26,7 @@ class Real:
 
     def __init__(self, version: str, folder: Path) -> None:
         self.version = version
+        self.timeout = PATIENCE
         self.folder = folder
         self._processes: dict[int, EtcdProcess] = {}
         self._snapshots = 0
@@ -80,8 +81,8 @@ class Real:
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)
 
-    def _gateway(self, number: int, timeout: float = 1.0) -> Gateway:
-        return Gateway(self._process(number).client_url, timeout)
+    def _gateway(self, number: int, timeout: float | None = None) -> Gateway:
+        return Gateway(self._process(number).client_url, timeout or self.timeout)
 
     def status(self, number: int, timeout: float = 1.0) -> MemberHealth | GatewayError:
         return _outcome(lambda: self._gateway(number, timeout).status())
@@ -102,7 +103,7 @@ class Real:
         return _outcome(read)
 
     def progress(self, number: int) -> GatewayError | None:
-        return _outcome(lambda: prove_progress(self._process(number).client_url, 1.0))
+        return _outcome(lambda: prove_progress(self._process(number).client_url, self.timeout))
 
     def members(self, number: int, *, linearizable: bool) -> MemberList | GatewayError:
         gateway = self._gateway(number)

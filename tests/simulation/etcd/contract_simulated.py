@@ -8,7 +8,7 @@ from typing import Any
 from etcdmesos.adapters.etcd_gateway import GatewayError, ListedMember, MemberList
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.simulation.etcd import DataDirectory, Snapshot, Timing, Version, restore
-from tests.simulation.etcd.contract import ELECTION, HEARTBEAT, TOKEN
+from tests.simulation.etcd.contract import ELECTION, HEARTBEAT, PATIENCE, TOKEN
 from tests.simulation.etcd.simulated import World
 
 
@@ -17,6 +17,7 @@ class Simulated:
 
     def __init__(self, version: str, seed: int = 1) -> None:
         self.version = version
+        self.timeout = PATIENCE
         self.world = World(seed, version)
 
     def start(
@@ -65,9 +66,9 @@ class Simulated:
         self.world.etcd.check()
 
     def _ask(
-        self, number: int, call: str, *arguments: Any, timeout: float = 1.0, **more: Any
+        self, number: int, call: str, *arguments: Any, timeout: float | None = None, **more: Any
     ) -> Any:
-        client = self.world.asking(timeout)
+        client = self.world.asking(timeout or self.timeout)
         url = f"http://h{number}:2379"
         return self.world.ask(
             lambda *rest, **named: getattr(client, call)(url, *rest, **named), *arguments, **more

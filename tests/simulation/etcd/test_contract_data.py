@@ -46,7 +46,7 @@ def test_starts_that_are_refused(cluster: Cluster) -> None:
     cluster.wipe(0)
     bootstrap(cluster, 3)
     follower = (leader_of(cluster, range(3)) + 1) % 3
-    cluster.put(0, "a")
+    assert cluster.put(0, "a") == 2
     until(cluster, lambda: health(cluster, follower).revision == 2)
     cluster.kill(follower)
     cluster.wipe(follower)
@@ -63,8 +63,8 @@ def test_starts_that_are_refused(cluster: Cluster) -> None:
 def test_a_restore_under_a_new_token_is_another_cluster(cluster: Cluster) -> None:
     """One member, another cluster id, the same data; nobody of the old one can join it."""
     bootstrap(cluster, 3)
-    cluster.put(0, "a")
-    cluster.put(0, "b")
+    assert cluster.put(0, "a") == 2
+    assert cluster.put(0, "b") == 3
     old = health(cluster, 0)
     until(cluster, lambda: health(cluster, 0).revision == 3)
     snapshot = cluster.snapshot(0)
@@ -105,7 +105,7 @@ def test_force_new_cluster_keeps_the_cluster_id(cluster: Cluster) -> None:
     """One member, the same ids, and the others are removed for ever."""
     bootstrap(cluster, 3)
     for number in range(40):
-        cluster.put(0, f"k{number}")
+        assert cluster.put(0, f"k{number}") == number + 2
     until(cluster, lambda: health(cluster, 1).revision == 41)
     cluster.wait(0.3)
     old = health(cluster, 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from etcdmesos.adapters.etcd_gateway import ListedMember, Outcome
 from tests.simulation.etcd.contract import (
     HEALTHY_AFTER,
+    NOTICED_AFTER,
     Cluster,
     bootstrap,
     ends,
@@ -25,7 +26,7 @@ def test_a_learner_joins_and_is_promoted(cluster: Cluster) -> None:
     """One at a time, not before it has caught up, and it refuses nearly every call."""
     bootstrap(cluster, 1)
     for number in range(20):
-        cluster.put(0, f"k{number}")
+        assert cluster.put(0, f"k{number}") == number + 2
     learner = cluster.add(0, 1)
     assert isinstance(learner, ListedMember)
     assert (learner.name, learner.learner) == ("", True)
@@ -87,6 +88,7 @@ def test_changes_of_the_list(cluster: Cluster) -> None:
 
     # One of five is dead: before 3.5.30 every add is refused while any voter is unreachable.
     cluster.kill(dead)
+    cluster.wait(NOTICED_AFTER)
     answer = cluster.add(leader, 5)
     if cluster.version.startswith("3.4"):
         assert error(answer) == unhealthy
@@ -109,6 +111,7 @@ def test_changes_of_the_list(cluster: Cluster) -> None:
 
     # One of three is dead: no version adds, for of the four to come three must be connected.
     cluster.kill(dead_too)
+    cluster.wait(NOTICED_AFTER)
     assert error(cluster.add(leader, 6)) == unhealthy
     assert error(cluster.remove(leader, ids[last])) == unhealthy
     assert cluster.remove(leader, ids[dead_too]) is None

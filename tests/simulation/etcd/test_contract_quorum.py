@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from etcdmesos.adapters.etcd_gateway import Outcome
 from tests.simulation.etcd.contract import (
+    PATIENCE,
     Cluster,
     bootstrap,
     ends,
@@ -62,7 +63,7 @@ def test_the_loss_of_a_majority(cluster: Cluster) -> None:
     """Who was up when quorum went answers what needs none; who is restarted answers nothing."""
     bootstrap(cluster, 3)
     for number in range(3):
-        cluster.put(number, f"k{number}")
+        assert isinstance(cluster.put(number, f"k{number}"), int)
     until(cluster, lambda: health(cluster, 0).revision == 4)
     cluster.kill(1)
     cluster.kill(2)
@@ -72,6 +73,7 @@ def test_the_loss_of_a_majority(cluster: Cluster) -> None:
     assert not alone.serving_voter
     assert alone.revision == 4
     assert cluster.get(0, "k2", serializable=True) == 4
+    cluster.timeout = 0.7
     assert error(cluster.progress(0))[0] is Outcome.UNKNOWN
     assert error(cluster.put(0, "lost"))[0] is Outcome.UNKNOWN
     assert len(listed(cluster.members(0, linearizable=False))) == 3
@@ -82,6 +84,7 @@ def test_the_loss_of_a_majority(cluster: Cluster) -> None:
         assert error(answer)[0] is Outcome.UNKNOWN
     assert health(cluster, 0).term == alone.term
     cluster.snapshot(0)
+    cluster.timeout = PATIENCE
     cluster.kill(0)
     cluster.start(0, range(3))
     cluster.wait(0.5)

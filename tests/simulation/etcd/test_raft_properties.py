@@ -40,10 +40,12 @@ def test_promises_are_durable_before_they_are_made(monkeypatch: pytest.MonkeyPat
     counted = {"votes": 0, "appends": 0}
 
     def directory_of(one: int) -> DataDirectory:
-        found = (p.directory for p in world.processes.values() if p.member_id == one)
-        directory = next(found)
-        assert directory is not None
-        return directory
+        # Not through its process: that may be starting again and not know yet who it is.
+        for host in world.hosts.all():
+            directory = host.disk.read("/data")
+            if isinstance(directory, DataDirectory) and directory.member_id == one:
+                return directory
+        raise AssertionError(f"{one:x} has no disk")
 
     def vote(raft: Raft, sender: int, term: int, granted: bool, pre: bool) -> None:
         if granted and not pre:

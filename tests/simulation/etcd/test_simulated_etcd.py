@@ -341,6 +341,19 @@ def test_a_progress_probe_makes_a_removal_last() -> None:
         assert again.ready is probed
 
 
+def test_an_add_right_behind_a_kill_may_pass() -> None:
+    """The transport has not noticed yet; a moment later it has."""
+    for pause, passes in ((0.0, True), (0.1, False)):
+        world = World()
+        world.bootstrap(3)
+        world.run(6.0)
+        leader, others = leader_and_followers(world)
+        world.processes[f"m{others[0]}"].kill()
+        world.run(pause)
+        answer = world.ask(world.client.add_member, url(leader), ("http://h5:2380",))
+        assert isinstance(answer, ListedMember) is passes
+
+
 def test_arguments_are_read_as_the_executor_writes_them() -> None:
     """And a flag that the simulation does not know is an error, not ignored."""
     arguments = [
