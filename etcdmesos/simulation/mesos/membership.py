@@ -89,6 +89,8 @@ class Membership:
                 # It asked again before our answer reached it.
                 if agent.link is not link:
                     agent.link.close()
+                    # What was sent to it over the old one is lost, launches too.
+                    self._take_tasks(agent, said, was_unreachable=False)
                 agent.link, agent.connected = link, True
                 agent.unanswered_pings = 0
                 link.send(daemon.do, daemon.registered, agent.id)
