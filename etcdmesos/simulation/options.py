@@ -46,6 +46,10 @@ class Options:
     single_instance: bool = True
     etcd_version: str = "3.5.30"
     probe_interval: float = 2.0
+    bootstrap_limit: float = 180.0
+    """The controller's patience with a launch, as its settings have it."""
+    ping_timeout: float = 15.0
+    """The master's `--agent_ping_timeout`; five of them, and an agent is unreachable."""
     faults: Mapping[str, float] = field(factory=dict)
     """Names of the faults that exist, and how likely each is relative to the others."""
     faults_wanted: int = 8
@@ -73,4 +77,5 @@ class Options:
             ),
             single_instance_per_agent=self.single_instance,
             probe_interval=self.probe_interval,
+            bootstrap_limit=self.bootstrap_limit,
         )

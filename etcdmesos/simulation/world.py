@@ -78,7 +78,10 @@ class World:
             agents,
             self.random,
             self.executors.start,
-            MesosOptions(agents=(AgentSpec(),) * options.agents),
+            MesosOptions(
+                agents=(AgentSpec(),) * options.agents,
+                ping_timeout=options.ping_timeout,
+            ),
         )
         self.store = RecordService(self.network, self.random, self.observer.stored)
         self.schedulers = [SchedulerHost(self, self.hosts.add(name)) for name in SCHEDULERS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etcdmesos.cluster.commands import Kill, Launch, Shutdown, Subscribe
+from etcdmesos.cluster.events import TaskUpdated
 from etcdmesos.cluster.launch import initial_cluster
 from etcdmesos.cluster.record import Step
 from etcdmesos.member_spec import MemberSpec
@@ -102,11 +103,16 @@ def nothing_changes_without_links(books: Books, fact: Stepped) -> Iterator[str]:
 
 @oracle(Promise.LINKS, Stepped)
 def only_the_proven_dead_are_dead(books: Books, fact: Stepped) -> Iterator[str]:
-    """A cluster is lost only when every member is known to have ended."""
-    model = fact.step.model
+    """A task counts as dead only when somebody said that it ended, and a cluster as lost only when
+    each of its members does."""
+    model, event = fact.step.model, fact.event
+    dead = books.to(fact.process).dead
+    if isinstance(event, TaskUpdated):
+        task_id = event.status.task_id
+        if model.known_dead(task_id) and task_id not in dead:
+            yield f"{task_id} counts as dead, and was said to be {event.status.state.value}"
     if model.phase != "lost" or fact.before.phase == "lost":
         return
-    dead = books.to(fact.process).dead
     for member in model.record.members:
         alive = [task.id for task in member.tasks if task.id not in dead]
         if alive and member.step is not Step.GONE:
