@@ -53,6 +53,10 @@ test: all etcd ## all tests; PYTEST_FLAGS= for some of them
 sim: bin/etcd-mesos-sim ## years of failures against every promise; SEEDS= SIM_FLAGS="-jobs=2"
 	@bin/etcd-mesos-sim -seeds=$(SEEDS) $(SIM_FLAGS)
 
+.PHONY: sim-planted
+sim-planted: $(VENV) ## every planted bug is found by the simulation (may take an hour)
+	@.venv/bin/pytest -m long tests/simulation $(PYTEST_FLAGS)
+
 .PHONY: check
 check: $(VENV) ## style, types, layers, and charts that are up to date
 	@.venv/bin/ruff check .

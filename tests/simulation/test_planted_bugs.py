@@ -34,6 +34,7 @@ def test_there_are_enough() -> None:
         assert bug.story.endswith((".", ")", ").")), f"{bug.name} has no story"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("bug", registered().values(), ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found(bug: PlantedBug) -> None:
