@@ -146,11 +146,15 @@ CASES = {
         says="but t0 has acknowledged k",
     ),
     "looks_around_before_a_bootstrap": Case(
-        keeps=(make.subscribed(), make.state_read(), make.stepped(None, make.launch())),
+        keeps=(
+            make.subscribed(),
+            make.state_read(),
+            make.stepped(None, make.launch(), before=make.model(make.record())),
+        ),
         breaks=(
             make.subscribed(),
             make.state_read(make.namesake("t")),
-            make.stepped(None, make.launch()),
+            make.stepped(None, make.launch(), before=make.model(make.record())),
         ),
         says="beside the tasks of framework other",
     ),
