@@ -43,6 +43,8 @@ class Draft(Generic[M]):
     now: float
     commands: tuple[Command, ...] = ()
     wake_at: float | None = None
+    changed_course: bool = False
+    """A plan has recorded something that the phase depends on."""
 
     def having(self, **changes: Any) -> Self:
         """With these fields of the model replaced."""
@@ -55,6 +57,10 @@ class Draft(Generic[M]):
     def waking(self, at: float) -> Self:
         """Woken at `at` at the latest."""
         return evolve(self, wake_at=at if self.wake_at is None else min(at, self.wake_at))
+
+    def changing_course(self) -> Self:
+        """With the phase reviewed once more when the plan is worked out."""
+        return evolve(self, changed_course=True)
 
     def entering(self, phase: str) -> Self:
         """In another phase."""
@@ -77,7 +83,8 @@ def react(chart: Chart[D], draft: D) -> D:
         phase = draft.model.phase
         draft = _fire(chart, REVIEWED, draft)
         if draft.model.phase == phase:
-            return _fire(chart, PLANNED, draft)
+            planned = _fire(chart, PLANNED, draft)
+            return _fire(chart, REVIEWED, planned) if planned.changed_course else planned
     raise BrokenPromise(f"the phase does not settle: {draft.model.phase} still changes")
 
 

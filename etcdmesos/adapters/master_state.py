@@ -83,6 +83,7 @@ class MasterStateReader:
 
     def submit(self, command: Command) -> None:
         """Begin to read.  Returns at once and does not raise."""
+        assert isinstance(command, ReadMasterState)
         submitted = time.monotonic()
         try:
             self._worker.do(lambda: self._carry_out(command, submitted))
@@ -97,7 +98,7 @@ class MasterStateReader:
                 self._exchange.cut()
         self._worker.join(_CLOSE_SECONDS)
 
-    def _carry_out(self, command: Command, submitted: float) -> None:
+    def _carry_out(self, command: ReadMasterState, submitted: float) -> None:
         try:
             if time.monotonic() - submitted > self._limits.seconds:
                 raise _Unreadable(f"waited {self._limits.seconds:g} s behind other readings")
@@ -109,7 +110,7 @@ class MasterStateReader:
             reason = f"error in the adapter: {type(error).__name__}"
             self._post(CommandFailed(command=command, reason=reason))
         else:
-            self._post(MasterStateRead(state=state))
+            self._post(MasterStateRead(state=state, subscription=command.subscription))
 
     def _read(self) -> bytes:
         """The body of the leading master's state."""

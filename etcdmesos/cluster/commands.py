@@ -54,6 +54,9 @@ class Subscribe(Command):
 class ReadMasterState(Command):
     """Read the master's agents and the frameworks of our name.  Ends in MasterStateRead."""
 
+    subscription: int
+    """The subscription this is asked for, as `MesosLink.number` counts them."""
+
 
 @frozen(kw_only=True)
 class Launch(Command):

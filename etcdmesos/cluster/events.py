@@ -126,6 +126,8 @@ class MasterStateRead(Event):
     """The answer to ReadMasterState."""
 
     state: MasterState
+    subscription: int
+    """As in the command: what was asked under an earlier one says nothing of this one."""
 
 
 # etcd

@@ -17,7 +17,8 @@ def keep_links(draft: Draft) -> Draft:
     if not store.loaded:
         return draft if store.loading else _load(draft)
     if mesos.subscribed:
-        return _reconcile_everything(_reconcile_recorded(_read_state(draft)))
+        draft = _reconcile_recorded(_read_state(draft))
+        return _reconcile_everything(_reconcile_out_of_reach(draft))
     if mesos.subscribing:
         return draft
     if draft.now < mesos.subscribe_at:
@@ -43,7 +44,7 @@ def _read_state(draft: Draft) -> Draft:
         return draft.waking(mesos.read_state_at)
     again = draft.now + draft.model.settings.reconcile_first
     return draft.having(mesos=evolve(mesos, reading_state=True, read_state_at=again)).asking(
-        ReadMasterState()
+        ReadMasterState(subscription=mesos.number)
     )
 
 
@@ -63,6 +64,28 @@ def _reconcile_recorded(draft: Draft) -> Draft:
     wait = min(mesos.reconcile_wait * 2, draft.model.settings.reconcile_most)
     asked = evolve(mesos, reconcile_at=draft.now + mesos.reconcile_wait, reconcile_wait=wait)
     return draft.having(mesos=asked).waking(asked.reconcile_at).asking(Reconcile(tasks=pairs))
+
+
+def _reconcile_out_of_reach(draft: Draft) -> Draft:
+    """Ask for recorded tasks that nobody vouches for, with growing waits.
+
+    One that ended unseen is not told of again by itself: only an answer says that it is gone.
+    """
+    mesos, model = draft.model.mesos, draft.model
+    pairs = tuple(
+        (task.id, task.agent_id)
+        for member in model.record.members
+        for task in member.tasks
+        if task.id in model.out_of_reach
+    )
+    if mesos.unaccounted or not pairs:
+        return draft
+    if draft.now < mesos.reconcile_away_at:
+        return draft.waking(mesos.reconcile_away_at)
+    again = draft.now + mesos.reconcile_away_wait
+    wait = min(mesos.reconcile_away_wait * 2, model.settings.reconcile_most)
+    asked = evolve(mesos, reconcile_away_at=again, reconcile_away_wait=wait)
+    return draft.having(mesos=asked).waking(again).asking(Reconcile(tasks=pairs))
 
 
 def _reconcile_everything(draft: Draft) -> Draft:

@@ -20,7 +20,7 @@ from etcdmesos.cluster.commands import (
     PromoteLearner,
     RemoveMember,
 )
-from etcdmesos.cluster.health import Assessment, assess
+from etcdmesos.cluster.health import Assessment, assess, voters
 from etcdmesos.cluster.launch import new_learner, server_task, with_task
 from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.model import Draft, KillAsked, Model, without
@@ -46,11 +46,15 @@ SOON = 0.001
 
 def plan_membership(draft: Draft) -> Draft:
     """Read the list when it is not known, finish the change in flight, or start the next one."""
-    draft = _watch_learner(draft)
-    turned = _turn(draft)
-    ended = draft.model.record.change is not None and turned.model.record.change is None
+    state = assess(draft.model, draft.now)
+    draft = _watch_voters(_watch_learner(draft), state)
+    turned = _turn(draft, state)
+    before, after = draft.model.record.change, turned.model.record.change
+    if before == after:
+        return turned
     # The end of one change is durable before the next one begins.
-    return turned.waking(draft.now + SOON) if ended else turned
+    turned = turned.waking(draft.now + SOON) if after is None else turned
+    return turned.changing_course()
 
 
 def _watch_learner(draft: Draft) -> Draft:
@@ -61,9 +65,22 @@ def _watch_learner(draft: Draft) -> Draft:
     return draft.having(joining_since={joining.name: draft.now})
 
 
-def _turn(draft: Draft) -> Draft:
+def _watch_voters(draft: Draft, state: Assessment) -> Draft:
+    """Count the time of voters that are not of the quorum that serves.
+
+    Without such a quorum nobody is at fault: a member that merely lost quorum is not replaced.
+    """
+    known = draft.model.apart_since
+    apart = {
+        m.name: known.get(m.name, draft.now)
+        for m in voters(draft.model.record)
+        if state.serving and m.name not in state.agreeing
+    }
+    return draft if apart == known else draft.having(apart_since=apart)
+
+
+def _turn(draft: Draft, state: Assessment) -> Draft:
     model, view = draft.model, draft.model.membership
-    state = assess(model, draft.now)
     if view.busy or not state.serving or model.record.cluster_id == "":
         return draft
     if draft.now < view.ask_at:

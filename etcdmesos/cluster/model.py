@@ -40,6 +40,8 @@ class StoreLink:
 class MesosLink:
     """Our subscription to the master, and what of it is still to be accounted for."""
 
+    number: int = 0
+    """Up by one at every subscription of this scheduler."""
     subscribed: bool = False
     subscribing: bool = False
     subscribe_at: float = 0.0
@@ -53,6 +55,9 @@ class MesosLink:
     reconcile_at: float = 0.0
     reconcile_wait: float = 0.0
     reconcile_all_at: float = 0.0
+    reconcile_away_at: float = 0.0
+    reconcile_away_wait: float = 0.0
+    """When to ask again for recorded tasks out of reach, and how long to wait then."""
     state: MasterState | None = None
     """The master's state as last read in this subscription."""
     reading_state: bool = False
@@ -160,6 +165,8 @@ class Model(draft.Phased):
     """By member name: where members being added are to run, while their offers are in hand."""
     out_of_reach: Mapping[str, float] = {}
     """By task id: since when nobody vouches for it."""
+    apart_since: Mapping[str, float] = {}
+    """By member name: since when a voter has not been one of the quorum that serves without it."""
     joining_since: Mapping[str, float] = {}
     """By member name: since when a learner has been on its way, as far as we saw."""
     kills: Mapping[str, KillAsked] = {}

@@ -66,6 +66,9 @@ def ailing(model: Model, member: Member, now: float) -> str:
         and now - failing >= settings.member_timeout
     ):
         return f"answered nothing for {settings.member_timeout:g} s"
+    apart = model.apart_since.get(member.name, now)
+    if member.step is Step.VOTER and now - apart >= settings.member_timeout:
+        return f"did not agree with the others for {settings.member_timeout:g} s"
     return ""
 
 

@@ -93,6 +93,8 @@ def _stuck(model: Model, now: float) -> list[str]:
     record, view = model.record, model.membership
     if record.change is not None:
         return []
+    if view.listing is not None and view.listing.cluster_id != record.cluster_id:
+        return [f"the member list that was read is of another cluster ({view.listing.cluster_id})"]
     waits = _foreign(model)
     if len(record.members) < record.target_size:
         room = f"waits for an offer with room for a member{_before(model)}"

@@ -42,6 +42,7 @@ class Books:
     """Tokens of generations of which a member was seen serving."""
     state_read: bool = False
     subscribed: bool = False
+    subscriptions: int = 0
     offered: set[str] = field(factory=set)
     """Offers in hand in this subscription; leaves when used, given back or rescinded."""
     launched_here: set[str] = field(factory=set)
@@ -153,10 +154,11 @@ class Oracles:
         if isinstance(event, e.Subscribed):
             books.heard, books.launched_here, books.offered = set(), set(), set()
             books.subscribed, books.state_read = True, False
+            books.subscriptions += 1
         elif isinstance(event, e.Disconnected):
             books.offered, books.subscribed, books.state_read = set(), False, False
         elif isinstance(event, e.MasterStateRead):
-            books.state_read = True
+            books.state_read |= event.subscription == books.subscriptions
         elif isinstance(event, e.OffersReceived):
             books.offered |= {offer.id for offer in event.offers}
         elif isinstance(event, e.OfferRescinded):

@@ -197,11 +197,15 @@ class Stage:
         self.feed(e.StopAsked())
 
     def do_state(self, *options: str) -> None:
-        """The master's state: `state outstanding=2 fw-0=task-1,task-2`."""
+        """The master's state: `state outstanding=2 fw-0=task-1,task-2`; `state asked=1`, as asked
+        for under the first subscription."""
+        assert self.model is not None
         texts = _options(options)
+        asked = int(texts.pop("asked", self.model.mesos.number))
         outstanding = int(texts.pop("outstanding", "0"))
         others = {framework: tuple(tasks.split(",")) for framework, tasks in texts.items()}
-        self.feed(e.MasterStateRead(state=make.master_state(outstanding, others)))
+        state = make.master_state(outstanding, others)
+        self.feed(e.MasterStateRead(state=state, subscription=asked))
 
     def do_offers(self, *agents: str) -> None:
         """One offer from each agent: `offers a b:cpus=0.5 c:ports=31000-31000+31005-31005`."""

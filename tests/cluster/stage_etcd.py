@@ -90,6 +90,8 @@ class Etcd:
             says = evolve(says, cluster_id="c9")
         if self.options.get("learner") == probe.member or (entry is not None and entry.learner):
             says = evolve(says, learner=True)
+        if self.options.get("leaderless") == probe.member:
+            says = evolve(says, leader="")
         if self.options.get("behind") == probe.member:
             says = evolve(says, applied_index=8)
         if self.options.get("nospace") == probe.member:

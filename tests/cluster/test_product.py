@@ -79,7 +79,7 @@ def commands_of(model: Model) -> Iterator[Command]:
     member = next(iter(model.record.members), make.member(1, "a"))
     task = member.tasks[0]
     yield c.Subscribe(framework_id="")
-    yield c.ReadMasterState()
+    yield c.ReadMasterState(subscription=model.mesos.number)
     yield c.Decline(offer_ids=("x-1",), refuse_seconds=1)
     yield c.Suppress()
     yield c.Revive()
@@ -131,8 +131,9 @@ def events_of(model: Model) -> Iterator[Event]:
     yield e.AgentLost(agent_id="a")
     yield e.ExecutorLost(agent_id="a", executor_id="x", wait_status=9)
     yield e.ExecutorSaid(agent_id="a", executor_id="x", data=b"\xff")
-    yield e.MasterStateRead(state=make.master_state())
-    yield e.MasterStateRead(state=make.master_state(outstanding=2, others={"fw-0": ("t",)}))
+    for master in (make.master_state(), make.master_state(2, {"fw-0": ("t",)})):
+        for subscription in (model.mesos.number, model.mesos.number - 1):
+            yield e.MasterStateRead(state=master, subscription=subscription)
     yield e.ProgressMade(member="etcd-1")
     yield e.StopAsked()
     yield from listings_of(model)

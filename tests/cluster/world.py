@@ -370,7 +370,9 @@ class World:
         elif outcome != "done" and not isinstance(asked, MEMBERSHIP):
             self.post(source, e.CommandUnknown(command=asked, reason="timed out"))
         elif isinstance(asked, c.ReadMasterState):
-            self.post(source, e.MasterStateRead(state=self._state()))
+            self.post(
+                source, e.MasterStateRead(state=self._state(), subscription=asked.subscription)
+            )
         elif isinstance(asked, OF_ETCD):
             self.post(source, self._of_etcd(asked, outcome))
         else:

@@ -23,12 +23,16 @@ def take_subscription(draft: Draft) -> Draft:
     )
     draft = draft.having(
         mesos=MesosLink(
+            number=draft.model.mesos.number + 1,
             subscribed=True,
             master=event.master,
             unaccounted=recorded,
             reconcile_at=draft.now,
             reconcile_wait=draft.model.settings.reconcile_first,
             reconcile_all_at=draft.now,
+            # All are asked for at the start anyway.
+            reconcile_away_at=draft.now + draft.model.settings.reconcile_first,
+            reconcile_away_wait=draft.model.settings.reconcile_first * 2,
             read_state_at=draft.now,
         ),
         offers={},
@@ -46,7 +50,12 @@ def note_disconnected(draft: Draft) -> Draft:
     failures = 1 if draft.model.mesos.subscribed else draft.model.mesos.failures + 1
     wait = min(settings.subscribe_most, settings.subscribe_first * 2 ** min(failures - 1, 16))
     return draft.having(
-        mesos=MesosLink(reason=event.reason, failures=failures, subscribe_at=draft.now + wait),
+        mesos=MesosLink(
+            number=draft.model.mesos.number,
+            reason=event.reason,
+            failures=failures,
+            subscribe_at=draft.now + wait,
+        ),
         offers={},
         unreturned={},
         gang_since=None,
@@ -65,9 +74,14 @@ def stop(draft: Draft) -> Draft:
 
 
 def take_master_state(draft: Draft) -> Draft:
-    """Keep what the master says of agents and of frameworks of our name."""
-    state = event_of(draft, e.MasterStateRead).state
-    return draft.having(mesos=evolve(draft.model.mesos, state=state, reading_state=False))
+    """Keep what the master says of agents and of frameworks of our name.
+
+    An answer to an earlier subscription's question is dropped: this one asks its own.
+    """
+    event, mesos = event_of(draft, e.MasterStateRead), draft.model.mesos
+    if event.subscription != mesos.number or not mesos.subscribed:
+        return draft
+    return draft.having(mesos=evolve(mesos, state=event.state, reading_state=False))
 
 
 def take_offers(draft: Draft) -> Draft:

@@ -53,7 +53,10 @@ def _progress_probe_failed(draft: Draft, _command: c.Command) -> Draft:
     return draft.having(progress=failed)
 
 
-def _state_not_read(draft: Draft, _command: c.Command) -> Draft:
+def _state_not_read(draft: Draft, command: c.Command) -> Draft:
+    assert isinstance(command, c.ReadMasterState)
+    if command.subscription != draft.model.mesos.number:
+        return draft  # this subscription has asked for itself
     mesos = evolve(
         draft.model.mesos,
         reading_state=False,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
 
 from attrs import evolve
 
@@ -27,22 +26,24 @@ def take_task_update(draft: Draft) -> Draft:
     if draft.model.known_dead(status.task_id):
         # The first proof of death stands; a late word cannot raise the dead.
         return draft.having(mesos=heard)
-    draft = draft.having(
-        tasks={**draft.model.tasks, status.task_id: status},
-        mesos=heard,
-        out_of_reach=_out_of_reach(draft, status),
-    )
+    draft = draft.having(tasks={**draft.model.tasks, status.task_id: status}, mesos=heard)
+    draft = _note_reach(draft, status)
     member = draft.model.record.owner(status.task_id)
     if member is None:
         return _take_stray(draft, status)
     return _take_member_status(draft, member, status)
 
 
-def _out_of_reach(draft: Draft, status: TaskStatus) -> Mapping[str, float]:
-    known = draft.model.out_of_reach
-    if status.out_of_reach:
-        return {status.task_id: draft.now, **known}
-    return without(known, status.task_id)
+def _note_reach(draft: Draft, status: TaskStatus) -> Draft:
+    """Since when nobody vouches for the task; from now on it is asked for, soon and then seldom."""
+    known, mesos = draft.model.out_of_reach, draft.model.mesos
+    if not status.out_of_reach:
+        return draft.having(out_of_reach=without(known, status.task_id))
+    if status.task_id in known:
+        return draft
+    first = draft.model.settings.reconcile_first
+    soon = evolve(mesos, reconcile_away_at=draft.now + first, reconcile_away_wait=first * 2)
+    return draft.having(out_of_reach={**known, status.task_id: draft.now}, mesos=soon)
 
 
 def _take_stray(draft: Draft, status: TaskStatus) -> Draft:

@@ -167,7 +167,7 @@ class SchedulerPort:
 
     # The state
 
-    def _read_state(self, command: Command) -> None:
+    def _read_state(self, command: ReadMasterState) -> None:
         request = ReadState(self._info.name)
         self._network.call(
             self._party,
@@ -177,11 +177,11 @@ class SchedulerPort:
             lambda answer: self._state_read(command, answer),
         )
 
-    def _state_read(self, command: Command, answer: Any) -> None:
+    def _state_read(self, command: ReadMasterState, answer: Any) -> None:
         if self._closed:
             return
         if isinstance(answer, MasterState):
-            self._post(MasterStateRead(state=answer))
+            self._post(MasterStateRead(state=answer, subscription=command.subscription))
         else:
             reason = answer.text if isinstance(answer, Refusal) else answer.value
             self._post(CommandFailed(command=command, reason=reason))

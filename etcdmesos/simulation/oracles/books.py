@@ -47,6 +47,7 @@ class Told:
     """What one scheduler process was told, and what it did."""
 
     subscribed: bool = False
+    subscriptions: int = 0
     heard: set[str] = field(factory=set)
     """Tasks heard of in this subscription."""
     state: MasterState | None = None
@@ -134,6 +135,7 @@ class Books:
 
 def _subscribed(told: Told, _: e.Subscribed) -> None:
     told.subscribed = True
+    told.subscriptions += 1
     told.heard, told.offered, told.state, told.alive = set(), set(), None, set()
 
 
@@ -143,7 +145,8 @@ def _disconnected(told: Told, _: e.Disconnected) -> None:
 
 
 def _state_read(told: Told, event: e.MasterStateRead) -> None:
-    told.state = event.state
+    if event.subscription == told.subscriptions:
+        told.state = event.state
 
 
 def _offered(told: Told, event: e.OffersReceived) -> None:

@@ -145,7 +145,7 @@ def test_a_tasks_life(mesos: EmbeddedMesos, session: Session, posted: Posted) ->
     reader = MasterStateReader(
         detector=FixedMaster(mesos.master), framework_name=FRAMEWORK.name, post=posted
     )
-    reader.submit(ReadMasterState())
+    reader.submit(ReadMasterState(subscription=1))
     [framework] = session.wait(MasterStateRead).state.frameworks
     reader.close()
     assert framework.id == framework_id

@@ -194,7 +194,7 @@ def test_principal_and_secret_go_as_basic_authorization(
         post=posted,
         credentials=credentials,
     )
-    reader.submit(ReadMasterState())
+    reader.submit(ReadMasterState(subscription=1))
     posted.next(CommandFailed)
     reader.close()
     sent = [request.headers["authorization"] for request in master.requests]

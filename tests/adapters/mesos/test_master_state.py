@@ -17,7 +17,7 @@ from tests.adapters.mesos.scripted_master import Peer, Script, ScriptedMaster
 
 CAPTURES = Path(__file__).parents[2] / "data" / "mesos-captures"
 EMPTY = json.dumps({"slaves": [], "frameworks": []}).encode()
-READ = ReadMasterState()
+READ = ReadMasterState(subscription=1)
 
 Reader = Callable[..., MasterStateReader]
 

@@ -75,7 +75,7 @@ def subscribed(stand: Stand, framework_id: str = "") -> Session:
 
 def state(session: Session) -> MasterState:
     """The master's state."""
-    session.submit(ReadMasterState())
+    session.submit(ReadMasterState(subscription=1))
     return session.wait(MasterStateRead).state
 
 

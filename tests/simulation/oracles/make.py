@@ -161,7 +161,7 @@ def subscribed() -> f.Stepped:
 
 
 def state_read(state: MasterState = NOWHERE) -> f.Stepped:
-    return stepped(e.MasterStateRead(state=state))
+    return stepped(e.MasterStateRead(state=state, subscription=1))
 
 
 def heard(task: str, state: TaskState = TaskState.RUNNING) -> f.Stepped:
