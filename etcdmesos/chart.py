@@ -159,11 +159,8 @@ class Chart(Generic[D]):
                 trigger=row.on,
                 source=list(row.phases),
                 dest=row.to,
-                conditions=[_asks(self._cursor, guards[name]) for name in row.guards],
-                before=[
-                    _takes(self._cursor, row),
-                    *(_does(self._cursor, actions[name]) for name in row.actions),
-                ],
+                conditions=_asks(self._cursor, [guards[name] for name in row.guards]),
+                before=_does(self._cursor, row, [actions[name] for name in row.actions]),
             )
 
     def fire(self, phase: str, event: str, draft: D) -> Fired[D]:
@@ -204,20 +201,27 @@ class _Cursor(Generic[D]):
         self.phase, self.draft, self.row, self.busy = phase, draft, None, True
 
 
-def _asks(cursor: _Cursor[D], guard: Guard[D]) -> Callable[[transitions.EventData], bool]:
-    return lambda _: bool(guard(cursor.draft))
+# One callback for a row's guards and one for its actions: `transitions` takes longer to call back
+# than most of them take.
 
 
-def _takes(cursor: _Cursor[D], row: Row) -> Callable[[transitions.EventData], None]:
-    def note(_: transitions.EventData) -> None:
-        cursor.row = row
+def _asks(
+    cursor: _Cursor[D], guards: list[Guard[D]]
+) -> Callable[[transitions.EventData], bool] | None:
+    def hold(_: transitions.EventData) -> bool:
+        draft = cursor.draft
+        return all(guard(draft) for guard in guards)
 
-    return note
+    return hold if guards else None
 
 
-def _does(cursor: _Cursor[D], action: Action[D]) -> Callable[[transitions.EventData], None]:
+def _does(
+    cursor: _Cursor[D], row: Row, actions: list[Action[D]]
+) -> Callable[[transitions.EventData], None]:
     def act(_: transitions.EventData) -> None:
-        cursor.draft = action(cursor.draft)
+        cursor.row = row
+        for action in actions:
+            cursor.draft = action(cursor.draft)
 
     return act
 

@@ -36,8 +36,6 @@ class Assessment:
     """A quorum agrees on a leader and commits proposals."""
     healthy: bool
     """All target-size members serve, agree, and did so in two readings of the same term."""
-    findings: tuple[str, ...]
-    """What is wrong, one short clause each."""
 
 
 def voters(record: Record) -> tuple[Member, ...]:
@@ -55,52 +53,41 @@ def serves(record: Record, health: MemberHealth) -> bool:
 
 def assess(model: Model, now: float) -> Assessment:
     """How the cluster stands at `now`, from the probes that are still fresh."""
-    config = voters(model.record)
-    fresh = {m.name: v for m in config if (v := _fresh_view(model, m.name, now)) is not None}
-    votes = Counter(
-        (v.latest.cluster_id, v.latest.leader, v.latest.term)
-        for v in fresh.values()
-        if v.latest is not None and serves(model.record, v.latest)
-    )
-    # Sorted, so that a tie cannot depend on the order in which probes came back.
-    cluster_id, leader, term = max(sorted(votes), key=votes.__getitem__, default=("", "", 0))
-    agreeing = tuple(
-        name
+    record = model.record
+    config = voters(record)
+    fresh = {m.name: view for m in config if (view := _fresh_view(model, m, now)) is not None}
+    words = {
+        name: (latest.cluster_id, latest.leader, latest.term)
         for name, view in fresh.items()
-        if view.latest is not None
-        and (view.latest.cluster_id, view.latest.leader, view.latest.term)
-        == (cluster_id, leader, term)
-        and serves(model.record, view.latest)
-    )
-    progressing = _progressing(model, now)
-    serving = bool(config) and has_quorum(len(agreeing), len(config)) and progressing
-    stable = all(_stable(fresh[name]) for name in agreeing)
+        if (latest := view.latest) is not None and serves(record, latest)
+    }
+    votes = Counter(words.values())
+    # Sorted, so that a tie cannot depend on the order in which probes came back.
+    common = max(sorted(votes), key=votes.__getitem__, default=None)
+    agreeing = tuple(name for name, word in words.items() if word == common)
+    serving = bool(config) and has_quorum(len(agreeing), len(config)) and progressing(model, now)
     complete = len(agreeing) == len(config) == model.settings.cluster_size
     return Assessment(
         voters=len(config),
-        leader=leader if serving else "",
+        leader=common[1] if serving and common is not None else "",
         agreeing=agreeing,
         serving=serving,
-        healthy=serving and complete and stable,
-        findings=tuple(_findings(model, config, agreeing, progressing)),
+        healthy=serving and complete and all(_stable(fresh[name]) for name in agreeing),
     )
 
 
-def _fresh_view(model: Model, name: str, now: float) -> MemberView | None:
-    view = model.view(name)
-    old = now - view.latest_at > FRESH_INTERVALS * model.settings.probe_interval
-    failing = (
-        view.failing_since is not None and now - view.failing_since > model.settings.probe_patience
-    )
-    member = model.record.member(name)
-    dead = member is not None and model.ended(member)
-    return None if view.latest is None or old or failing or dead else view
+def _fresh_view(model: Model, member: Member, now: float) -> MemberView | None:
+    view, settings = model.view(member.name), model.settings
+    if view.latest is None or now - view.latest_at > FRESH_INTERVALS * settings.probe_interval:
+        return None
+    since = view.failing_since
+    failing = since is not None and now - since > settings.probe_patience
+    return None if failing or model.ended(member) else view
 
 
-def _statuses(model: Model, name: str) -> list[TaskStatus]:
-    member = model.record.member(name)
-    tasks = member.tasks if member is not None else ()
-    return [model.tasks[task.id] for task in tasks if task.id in model.tasks]
+def statuses(model: Model, member: Member) -> list[TaskStatus]:
+    """What was last heard of the tasks of `member`, as far as anything was."""
+    return [model.tasks[task.id] for task in member.tasks if task.id in model.tasks]
 
 
 def _stable(view: MemberView) -> bool:
@@ -113,7 +100,7 @@ def _stable(view: MemberView) -> bool:
     )
 
 
-def _progressing(model: Model, now: float) -> bool:
+def progressing(model: Model, now: float) -> bool:
     """Whether a quorum committed a proposal lately, and has not refused to ever since."""
     progress, settings = model.progress, model.settings
     if progress.made_at is None:
@@ -122,54 +109,6 @@ def _progressing(model: Model, now: float) -> bool:
         return False
     failing = progress.failing_since
     return failing is None or now - failing <= settings.probe_patience
-
-
-def _findings(
-    model: Model, config: tuple[Member, ...], agreeing: tuple[str, ...], progressing: bool
-) -> list[str]:
-    findings = [
-        f"{member.name} {_trouble(model, member)}"
-        for member in config
-        if member.name not in agreeing
-    ]
-    for member in config:
-        latest = model.view(member.name).latest
-        if latest is not None and latest.alarms:
-            findings.append(f"{member.name} raises {' and '.join(latest.alarms)}")
-    if agreeing and not progressing:
-        failure = model.progress.failure or "not tried yet"
-        findings.append(f"no proposal is committed ({failure})")
-    return findings
-
-
-def _trouble(model: Model, member: Member) -> str:
-    """Why `member` is not among those that serve, as the rest of a clause."""
-    status = next(iter(_statuses(model, member.name)), None)
-    view = model.view(member.name)
-    if status is not None and status.dead:
-        detail = status.message or status.reason or "no reason given"
-        return f"is dead ({status.state.value}: {detail})"
-    if status is not None and status.out_of_reach:
-        detail = status.message or status.reason or "no reason given"
-        answer = f" and does not answer ({view.failure})" if view.failing_since is not None else ""
-        return f"is out of reach ({status.state.value}: {detail}){answer}"
-    if status is None:
-        return "was not heard of yet"
-    if status.state is TaskState.STAGING:
-        return "is being launched"
-    if view.failing_since is not None and status.state is not TaskState.STARTING:
-        return f"does not answer ({view.failure})"
-    if status.state is TaskState.STARTING:
-        return "is starting"
-    if view.latest is None:
-        return "was not probed yet"
-    if view.latest.learner:
-        return "is a learner still"
-    if not view.latest.leader:
-        return "knows no leader"
-    if model.record.cluster_id and view.latest.cluster_id != model.record.cluster_id:
-        return f"is of another cluster ({view.latest.cluster_id})"
-    return f"names another leader ({view.latest.leader}, term {view.latest.term})"
 
 
 def plan_probes(draft: Draft) -> Draft:
@@ -181,8 +120,8 @@ def plan_probes(draft: Draft) -> Draft:
 
 
 def _worth_probing(model: Model, member: Member) -> bool:
-    statuses = _statuses(model, member.name)
-    return bool(statuses) and not any(status.dead for status in statuses)
+    heard = statuses(model, member)
+    return bool(heard) and not any(status.dead for status in heard)
 
 
 def _plan_member_probe(draft: Draft, member: Member) -> Draft:
@@ -222,7 +161,7 @@ def next_probe_at(model: Model, member: str, now: float) -> float:
         return now + settings.probe_interval_settling
     if model.phase != "bootstrapping":
         return now + settings.probe_interval
-    states = {status.state for status in _statuses(model, member)}
+    states = [status.state for status in statuses(model, probed)] if probed is not None else []
     if member and TaskState.RUNNING not in states:
         return now + settings.probe_interval_joining
     return now + settings.probe_interval_settling

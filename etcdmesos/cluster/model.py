@@ -88,6 +88,9 @@ class MemberView:
     probe_at: float = 0.0
 
 
+NEVER_PROBED = MemberView()
+
+
 @frozen(kw_only=True)
 class ProgressView:
     """What the probes of raft's progress have shown."""
@@ -138,7 +141,7 @@ class Counters:
     reseeds: int = 0
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Model(draft.Phased):
     """Everything the controller knows."""
 
@@ -181,7 +184,7 @@ class Model(draft.Phased):
     counters: Counters = Counters()
 
     def view(self, member: str) -> MemberView:
-        return self.views.get(member, MemberView())
+        return self.views.get(member, NEVER_PROBED)
 
     def known_dead(self, task_id: str) -> bool:
         """Whether the task is proven to have ended."""
@@ -193,7 +196,7 @@ class Model(draft.Phased):
         return bool(member.tasks) and all(self.known_dead(task.id) for task in member.tasks)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Draft(draft.Draft[Model]):
     """A step of the controller being written."""
 

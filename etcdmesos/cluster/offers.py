@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from etcdmesos.cluster.bootstrap import gathering
-from etcdmesos.cluster.commands import Command, Decline, Revive, Suppress
+from etcdmesos.cluster.commands import Decline, Revive, Suppress
 from etcdmesos.cluster.membership import place_wanted
 from etcdmesos.cluster.model import Draft, without
 from etcdmesos.cluster.placement import shortage, suitable
@@ -17,40 +17,43 @@ def plan_offers(draft: Draft) -> Draft:
     if not model.mesos.subscribed:
         return draft
     wanted = gathering(model, draft.now) or place_wanted(model, draft.now)
-    settings = model.settings
-    late = tuple(i for i, at in model.unreturned.items() if at <= draft.now)
+    return _suppress_or_revive(_give_back(draft, wanted), wanted)
+
+
+def _give_back(draft: Draft, wanted: bool) -> Draft:
+    """Decline offers that are of no use, or were held for too long; what could not be given back
+    before, again."""
+    model, settings = draft.model, draft.model.settings
+    if not model.offers and not model.unreturned:
+        return draft
+    late = [i for i, at in model.unreturned.items() if at <= draft.now]
     waiting = without(model.unreturned, *late)
-    if waiting:
-        draft = draft.waking(min(waiting.values()))
-    unwanted = late + tuple(
-        offer_id
-        for offer_id, held in model.offers.items()
-        if not wanted
-        or not _may_serve(draft, offer_id)
-        or draft.now >= held.since + settings.gang_limit
-    )
-    too_small = [
-        held.offer for i, held in model.offers.items() if wanted and not _may_serve(draft, i)
-    ]
-    if lacking := shortage(too_small, settings):
+    useless = [i for i in model.offers if not (wanted and _may_serve(draft, i))]
+    overdue = [i for i, h in model.offers.items() if draft.now >= h.since + settings.gang_limit]
+    held = without(model.offers, *useless, *overdue)
+    lacking = shortage([model.offers[i].offer for i in useless], settings) if wanted else ""
+    if lacking:
         draft = draft.having(setback=f"offers were too small: {lacking}")
-    commands: list[Command] = []
-    if unwanted:
-        commands.append(Decline(offer_ids=unwanted, refuse_seconds=settings.refuse))
-    suppressed = model.mesos.suppressed
-    if wanted == suppressed and draft.now < model.mesos.suppress_at:
-        draft = draft.waking(model.mesos.suppress_at)
-    elif wanted == suppressed:
-        commands.append(Revive() if wanted else Suppress())
-        suppressed = not wanted
-    offers = {i: held for i, held in model.offers.items() if i not in unwanted}
-    if offers:
-        draft = draft.waking(min(held.since for held in offers.values()) + settings.gang_limit)
-    return draft.having(
-        offers=offers,
-        unreturned=waiting,
-        mesos=evolve(model.mesos, suppressed=suppressed),
-    ).asking(*commands)
+    again = [*waiting.values(), *(h.since + settings.gang_limit for h in held.values())]
+    if again:
+        draft = draft.waking(min(again))
+    unwanted = tuple(dict.fromkeys([*late, *useless, *overdue]))
+    if not unwanted:
+        return draft
+    return draft.having(offers=held, unreturned=waiting).asking(
+        Decline(offer_ids=unwanted, refuse_seconds=settings.refuse)
+    )
+
+
+def _suppress_or_revive(draft: Draft, wanted: bool) -> Draft:
+    mesos = draft.model.mesos
+    if wanted != mesos.suppressed:
+        return draft
+    if draft.now < mesos.suppress_at:
+        return draft.waking(mesos.suppress_at)
+    return draft.having(mesos=evolve(mesos, suppressed=not wanted)).asking(
+        Revive() if wanted else Suppress()
+    )
 
 
 def _may_serve(draft: Draft, offer_id: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from etcdmesos.cluster.findings import findings
 from etcdmesos.cluster.health import Assessment, assess
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Member, Step
@@ -42,7 +43,7 @@ def stats(model: Model, now: float) -> dict[str, Any]:
                 *(v.latest.revision for v in model.views.values() if v.latest),
             ]
         ),
-        "findings": list(state.findings),
+        "findings": findings(model, state, now),
         "members": members(model, now),
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from etcdmesos.cluster import placement
 from etcdmesos.cluster.bootstrap import hopeless
+from etcdmesos.cluster.findings import findings
 from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.links import obstacle
 from etcdmesos.cluster.model import Model
@@ -41,8 +42,8 @@ def _bootstrapping(model: Model, now: float) -> str:
     reason = hopeless(model, now)
     if reason:
         return f"gives up this attempt: {reason}"
-    findings = assess(model, now).findings
-    return "waits for the gang to serve" + (f": {'; '.join(findings)}" if findings else "")
+    found = findings(model, assess(model, now), now)
+    return "waits for the gang to serve" + (f": {'; '.join(found)}" if found else "")
 
 
 def _gathering(model: Model, now: float) -> str:
@@ -64,7 +65,7 @@ def _before(model: Model) -> str:
 def _healthy(model: Model, now: float) -> str:
     size = model.settings.cluster_size
     sentence = "nothing: " + (f"all {size} members serve" if size > 1 else "its one member serves")
-    noted = "; ".join([*assess(model, now).findings, *_foreign(model)])
+    noted = "; ".join([*findings(model, assess(model, now), now), *_foreign(model)])
     return sentence + (f", but {noted}" if noted else "")
 
 
@@ -72,7 +73,7 @@ def _degraded(model: Model, now: float) -> str:
     state = assess(model, now)
     serving = "serves" if state.serving else "does not serve"
     counted = f"{serving} with {len(state.agreeing)} of {model.settings.cluster_size} members"
-    waits = [*state.findings, *_stuck(model, now)]
+    waits = [*findings(model, state, now), *_stuck(model, now)]
     return f"{counted}: {'; '.join(waits) or 'waits for a stable leader'}"
 
 
@@ -117,7 +118,8 @@ def _reconfiguring(model: Model, now: float) -> str:
     serving = "serves" if state.serving else "does not serve"
     size = model.settings.cluster_size
     counted = f"{doing}{said}; {serving} with {len(state.agreeing)} of {size} members"
-    return counted + (f": {'; '.join(state.findings)}" if state.findings else "")
+    found = findings(model, state, now)
+    return counted + (f": {'; '.join(found)}" if found else "")
 
 
 _DOING = {

@@ -124,7 +124,7 @@ class ExecutorRecord:
     task_id: str = ""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Model(draft.Phased):
     """Everything the executor knows."""
 
@@ -164,7 +164,7 @@ class Model(draft.Phased):
         return f"data/{self.spec.name}"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Draft(draft.Draft[Model]):
     """A step of the executor being written."""
 

@@ -31,24 +31,22 @@ class TaskState(enum.Enum):
     UNKNOWN = "TASK_UNKNOWN"
 
 
-ALIVE = frozenset({TaskState.STAGING, TaskState.STARTING, TaskState.RUNNING, TaskState.KILLING})
+ALIVE = (TaskState.STAGING, TaskState.STARTING, TaskState.RUNNING, TaskState.KILLING)
 """An executor or its agent vouches for the task."""
 
-MAY_RUN = frozenset({TaskState.UNREACHABLE, TaskState.LOST, TaskState.UNKNOWN})
+MAY_RUN = (TaskState.UNREACHABLE, TaskState.LOST, TaskState.UNKNOWN)
 """Nobody vouches for the task and nobody has seen it end: it may still be running."""
 
-DEAD = frozenset(
-    {
-        TaskState.FINISHED,
-        TaskState.FAILED,
-        TaskState.KILLED,
-        TaskState.GONE,
-        TaskState.GONE_BY_OPERATOR,
-    }
+DEAD = (
+    TaskState.FINISHED,
+    TaskState.FAILED,
+    TaskState.KILLED,
+    TaskState.GONE,
+    TaskState.GONE_BY_OPERATOR,
 )
 """Seen to have ended (GONE_BY_OPERATOR: on the operator's word)."""
 
-REFUSED = frozenset({TaskState.ERROR, TaskState.DROPPED})
+REFUSED = (TaskState.ERROR, TaskState.DROPPED)
 """The master's answer to *one ACCEPT*, not to the task: dead only because no id is accepted
 twice."""
 

@@ -19,6 +19,7 @@ from attrs import evolve
 
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
+from etcdmesos.cluster.findings import findings
 from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
@@ -321,7 +322,7 @@ class Stage:
 
     def do_findings(self) -> None:
         assert self.model is not None
-        for finding in assess(self.model, self.now).findings:
+        for finding in findings(self.model, assess(self.model, self.now), self.now):
             self.say(f"finding: {finding}")
 
     def do_healthz(self) -> None:

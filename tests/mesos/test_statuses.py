@@ -18,7 +18,7 @@ def test_what_a_state_proves(state: TaskState) -> None:
     """Dead and out of reach are never both true; an alive task is neither."""
     status = TaskStatus(task_id="t", state=state)
     assert (status.dead, status.out_of_reach) == (
-        state in DEAD | REFUSED,
+        state in (*DEAD, *REFUSED),
         state in MAY_RUN,
     )
 
