@@ -82,7 +82,7 @@ class Draft(Generic[M]):
 
     def changing_course(self) -> Self:
         """With the phase reviewed once more when the plan is worked out."""
-        return evolve(self, changed_course=True)
+        return changed(self, {"changed_course": True})
 
     def entering(self, phase: str) -> Self:
         """In another phase."""
