@@ -107,6 +107,7 @@ class _Server(uvicorn.Server):
         self._ready.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._stop_accepting()
         # To the application a cut looks like a client that went away, and it ends quietly;
         # uvicorn's own way is to cancel it, with a traceback for each.
         cut = asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._cut)
@@ -114,6 +115,16 @@ class _Server(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             cut.cancel()
+
+    async def _stop_accepting(self) -> None:
+        # asyncio makes a protocol of an accepted connection a turn of the loop later, and fails if
+        # its server was closed in between: that client would wait for an answer for ever.
+        loop = asyncio.get_running_loop()
+        for server in self.servers:
+            for listening in server.sockets:
+                loop.remove_reader(listening.fileno())
+        await asyncio.sleep(0)  # its transport is made
+        await asyncio.sleep(0)  # and is told to its protocol
 
     def _cut(self) -> None:
         for connection in list(self.server_state.connections):

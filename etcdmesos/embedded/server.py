@@ -226,6 +226,7 @@ class Listener:
         if server is None or serving is None:
             return
         self._server = self._serving = None
+        await _stop_accepting(server)
         for one in server.servers:
             one.close()
         _cut_connections(server)
@@ -233,9 +234,20 @@ class Listener:
         server.force_exit = True
         server.should_exit = True
         await serving
-        # One that was being accepted when the others were cut is known by now.
-        _cut_connections(server)
-        await asyncio.sleep(0)
+
+
+async def _stop_accepting(server: uvicorn.Server) -> None:
+    """Take no further connection from the sockets, and let those just taken become known.
+
+    asyncio makes a protocol of an accepted connection a turn of the loop later, and fails if its
+    server was closed in between: nobody then knows the connection, and its peer waits for ever.
+    """
+    loop = asyncio.get_running_loop()
+    for one in server.servers:
+        for listening in one.sockets:
+            loop.remove_reader(listening.fileno())
+    await asyncio.sleep(0)  # its transport is made
+    await asyncio.sleep(0)  # and is told to its protocol
 
 
 def _cut_connections(server: uvicorn.Server) -> None:

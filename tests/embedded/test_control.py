@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import http.client
 import json
 import os
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from etcdmesos.embedded import EmbeddedMesos, running
+from etcdmesos.embedded.server import Endpoints, Listener
 from tests.embedded import captures
 from tests.embedded.conftest import QUICK, Start
 from tests.embedded.scheduler import (
@@ -310,6 +313,23 @@ def test_stop_leaves_nothing(tmp_path: Path) -> None:
     for address in addresses:
         with pytest.raises(ConnectionRefusedError):
             request(address, "GET", "/health")
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_a_connection_ends_with_its_listener(turns: int) -> None:
+    """However far the event loop has got with accepting it."""
+
+    async def meet() -> None:
+        listener = Listener("127.0.0.1", 0, Endpoints("/"))
+        await listener.open()
+        with socket.create_connection(("127.0.0.1", listener.port), timeout=5) as client:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await listener.kill()
+            with contextlib.suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+
+    asyncio.run(meet())
 
 
 def test_recorded_reregistration_fields(start: Start) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import logging
 import signal
@@ -11,6 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 
 import pytest
@@ -139,10 +141,39 @@ def test_endless_answers_are_cut_quietly_within_three_seconds(
         response.close()
 
 
-def test_signals_are_left_alone(server: HttpServer) -> None:
-    """The daemon's handlers stay in place."""
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+def test_who_connects_while_it_closes_is_not_left_waiting(server: HttpServer) -> None:
+    """Each of many clients gets an answer, an end or a refusal."""
+    ends: list[bytes] = []
+
+    def visit() -> None:
+        while True:
+            try:
+                client = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+            except ConnectionError:
+                return
+            with client, contextlib.suppress(ConnectionError):
+                client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+                ends.append(client.recv(1))
+
+    with ThreadPoolExecutor() as pool:
+        visits = [pool.submit(visit) for _ in range(4)]
+        server.close()
+        for one in visits:
+            one.result(10)
+    assert set(ends) <= {b"H", b""}
+
+
+def test_signals_are_left_alone() -> None:
+    """The daemon's handlers stay in place.  Which they are depends on who started the tests: a
+    shell's background job is born with SIGINT ignored."""
+    handled = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(one) for one in handled]
+    server = HttpServer(app(), "127.0.0.1", 0)
+    server.start()
+    while_serving = [signal.getsignal(one) for one in handled]
+    server.close()
+    assert while_serving == before
+    assert [signal.getsignal(one) for one in handled] == before
 
 
 def test_requests_are_not_logged(server: HttpServer, caplog: pytest.LogCaptureFixture) -> None:
