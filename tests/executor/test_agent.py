@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import queue
-import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -209,7 +210,7 @@ def test_data_that_is_no_base64_is_handed_on(
 
 
 def test_closing_leaves_no_thread(agent: ScriptedAgent, posted: Posted) -> None:
-    """And SIGINT is still Python's own: pymesos takes it at its import."""
+    """Neither the one that listens nor the one that calls."""
     port = MesosExecutor(posted)
     port.submit(NOTHING)
     posted.next(ev.Subscribed)
@@ -217,4 +218,14 @@ def test_closing_leaves_no_thread(agent: ScriptedAgent, posted: Posted) -> None:
     posted.next(ev.Disconnected)
     ours = ("agent-events", "agent-calls")
     until(lambda: not [t for t in threading.enumerate() if t.name in ours])
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_importing_leaves_sigint_alone() -> None:
+    """pymesos takes it at its import; whatever was in its place is put back."""
+    program = (
+        "import signal\n"
+        "before = signal.getsignal(signal.SIGINT)\n"
+        "import etcdmesos.adapters.mesos_executor\n"
+        "assert signal.getsignal(signal.SIGINT) is before\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
