@@ -62,6 +62,8 @@ class Flag:
     help: str
     repeatable: bool = False
     """Given several times, the values add up (in the environment: separated by spaces)."""
+    one_variable: bool = False
+    """Repeatable, but a value may hold spaces: the environment gives one."""
 
     @property
     def key(self) -> str:
@@ -102,11 +104,17 @@ def parse(
             values[flag.key] = _convert(flag, given[flag.key], f"-{flag.name}")
         elif flag.variable in environment:
             said = environment[flag.variable]
-            raw = said.split() if flag.repeatable else said
-            values[flag.key] = _convert(flag, raw, flag.variable)
+            values[flag.key] = _convert(flag, _spread(flag, said), flag.variable)
         else:
             values[flag.key] = flag.default
     return values
+
+
+def _spread(flag: Flag, said: str) -> str | list[str]:
+    """What a variable says, as the command line would give it."""
+    if not flag.repeatable:
+        return said
+    return [said] if flag.one_variable else said.split()
 
 
 def _add(parser: argparse.ArgumentParser, flag: Flag) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import fields
 
+from etcdmesos.cluster import constraints
 from etcdmesos.cluster.quorum import tolerated
 from etcdmesos.cluster.settings import Artifacts, Settings
 from etcdmesos.errors import BadUsage
@@ -25,6 +26,13 @@ LARGEST_CLUSTER = 7
 """etcd's FAQ: "an etcd cluster probably should have no more than seven nodes"."""
 LARGEST_QUOTA = 2 * 1024 * MEBIBYTE
 """etcd's own default quota (etcd.io, System limits)."""
+
+
+def _constraints(text: str) -> str:
+    """`text`, if it holds placement constraints.  Raises ValueError."""
+    constraints.parse(text)
+    return text
+
 
 FLAGS = (
     f.Flag("master", f.text, "", "the Mesos master, host:port"),
@@ -43,6 +51,8 @@ FLAGS = (
     f.Flag("address", f.text, "", "address to listen on and to give to agents, by default the "
            "one that leads to the master"),
     f.Flag("single-instance-per-slave", f.boolean, True, "never two members on one agent"),
+    f.Flag("constraints", _constraints, (), "which agents may run members, in Marathon's words: "
+           "hostname:LIKE:node-.*,@zone:GROUP_BY:3", True, True),
     f.Flag("sandbox-cpu-limit", f.number, 1.0, "cpus of a member"),
     f.Flag("sandbox-mem-limit", f.number, 2048.0, "memory of a member in MiB"),
     f.Flag("sandbox-disk-limit", f.number, 4096.0, "disk of a member in MiB; etcd's quota is at "
@@ -149,6 +159,7 @@ def settings(values: Mapping[str, Any], artifacts: Artifacts) -> Settings:
         artifacts=artifacts,
         etcd_options=options,
         single_instance_per_agent=values["single_instance_per_slave"],
+        constraints=tuple(one for text in values["constraints"] for one in constraints.parse(text)),
         cpus=values["sandbox_cpu_limit"],
         memory=values["sandbox_mem_limit"],
         disk=values["sandbox_disk_limit"],

@@ -38,6 +38,9 @@ def new_learner(place: Place, number: int, generation: int, settings: Settings) 
         client_port=place.client_port,
         agent_id=place.agent_id,
         hostname=place.hostname,
+        region=place.region,
+        zone=place.zone,
+        attributes=place.attributes,
         artifact=settings.artifacts.etcd_sha256,
     )
 

@@ -161,7 +161,7 @@ def _add(draft: Draft, state: Assessment) -> Draft:
         [held.offer for held in model.offers.values()],
         1,
         settings,
-        occupied={member.agent_id for member in record.members},
+        placed=record.members,
         shunned={agent for agent, until in model.shunned.items() if until > draft.now},
     )
     if not places:

@@ -1,17 +1,25 @@
-"""Offers to places: where members could run, given what agents offer.  Pure; launches nothing."""
+"""Offers to places: where members could run, given what agents offer.  Pure; launches nothing.
+
+Whether a member fits on an agent is decided by sums alone.  Resources are cut out of offers only
+once an agent was selected: this runs at every step while offers are held, and mostly to learn that
+they do not suffice yet.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from attrs import define, frozen
 
+from etcdmesos.cluster.constraints import refusal
+from etcdmesos.cluster.selection import Candidate, Placed, select
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.resources import (
     Resource,
     lowest_ports,
     subtract_scalars,
+    sums,
     take_ports,
     take_scalar,
     total,
@@ -29,6 +37,9 @@ class Place:
     agent_id: str
     hostname: str
     address: str
+    region: str = ""
+    zone: str = ""
+    attributes: Mapping[str, str] = {}
     peer_port: int
     client_port: int
     resources: tuple[Resource, ...]
@@ -48,88 +59,158 @@ def choose(
     offers: Iterable[Offer],
     count: int,
     settings: Settings,
-    occupied: Collection[str] = (),
+    placed: Sequence[Placed] = (),
     shunned: Collection[str] = (),
+    avoided: Collection[str] = (),
 ) -> tuple[Place, ...]:
-    """Up to `count` places, fewer when the offers hold fewer.
+    """Up to `count` places beside the members `placed`, fewer when the offers hold fewer.
 
-    With `settings.single_instance_per_agent`, at most one on an agent and none on `occupied`
-    agents. Agents that are `shunned` are taken last; otherwise the order is by agent, so that the
-    same offers always give the same places.
+    No place breaks one of `settings.constraints`, given the members placed and the places before
+    it.  With `settings.single_instance_per_agent`, at most one is on an agent and none on that of
+    a member.  Within that, `selection.select` says which agents are preferred; the same offers
+    always give the same places.
     """
     pools = _pools(offers)
-    single = settings.single_instance_per_agent
-    order = sorted(
-        (agent for agent in pools if not (single and agent in occupied)),
-        key=lambda agent: (agent in shunned, agent),
-    )
-    places: list[Place] = []
-    # One round gives every agent at most one member, so members spread before they share.
-    while len(places) < count:
-        cut = [place for agent in order if (place := _cut(pools[agent], settings)) is not None]
-        places += cut
-        if single or not cut:
-            break
-    return tuple(places[:count])
+    chosen = _select(pools, count, settings, placed, shunned, avoided)
+    return tuple(_cut(pools[candidate.agent_id], settings) for candidate in chosen)
+
+
+def room(
+    offers: Iterable[Offer],
+    count: int,
+    settings: Settings,
+    placed: Sequence[Placed] = (),
+) -> int:
+    """For how many of `count` more members `choose` would find places."""
+    return len(_select(_pools(offers), count, settings, placed))
+
+
+def excluded(
+    offers: Iterable[Offer],
+    count: int,
+    settings: Settings,
+    placed: Sequence[Placed] = (),
+) -> dict[str, str]:
+    """The agents with room that constraints keep out while fewer than `count` have a place, and by
+    which constraint each, in words."""
+    pools = _pools(offers)
+    chosen = _select(pools, count, settings, placed)
+    if len(chosen) >= count:
+        return {}
+    beside = [*placed, *(pools[candidate.agent_id].offers[0] for candidate in chosen)]
+    taken = {one.agent_id for one in beside} if settings.single_instance_per_agent else set()
+    return {
+        agent: str(constraint)
+        for agent, pool in pools.items()
+        if agent not in taken
+        and _capacity(pool.resources, settings)
+        and (constraint := refusal(settings.constraints, pool.offers[0], beside)) is not None
+    }
 
 
 def suitable(offer: Offer, settings: Settings) -> bool:
     """Whether a member would fit into this offer alone."""
-    return _cut(_Pool([offer], offer.resources, set()), settings) is not None
+    return _capacity(offer.resources, settings) > 0
 
 
 def shortage(offers: Iterable[Offer], settings: Settings) -> str:
     """What the agents behind `offers` lack for a member each, in words; "" when nothing."""
     lacking: list[str] = []
     for pool in _pools(offers).values():
+        if _capacity(pool.resources, settings):
+            continue
         wants = (("cpus", settings.cpus), ("mem", settings.memory), ("disk", settings.disk))
         short = [
             f"{name} {total(pool.resources, name):g} of {want:g}"
             for name, want in wants
-            if total(pool.resources, name) < want
+            if round(total(pool.resources, name) * 1000) < round(want * 1000)
         ]
         if len(lowest_ports(pool.resources, PORTS)) < PORTS:
             short.append("ports")
-        if short:
-            lacking.append(f"{pool.offers[0].hostname} ({', '.join(short)})")
+        lacking.append(f"{pool.offers[0].hostname} ({', '.join(short)})")
     return ", ".join(lacking)
 
 
+def _select(
+    pools: Mapping[str, _Pool],
+    count: int,
+    settings: Settings,
+    placed: Sequence[Placed],
+    shunned: Collection[str] = (),
+    avoided: Collection[str] = (),
+) -> tuple[Candidate, ...]:
+    single = settings.single_instance_per_agent
+    occupied = {member.agent_id for member in placed} if single else ()
+    candidates = []
+    for agent, pool in pools.items():
+        if agent in occupied:
+            continue
+        capacity = _capacity(pool.resources, settings)
+        if not capacity:
+            continue
+        offer = pool.offers[0]
+        candidates.append(
+            Candidate(
+                agent_id=agent,
+                zone=(offer.region, offer.zone),
+                room=1 if single else capacity,
+                values=tuple(constraint.value_of(offer) for constraint in settings.constraints),
+                shunned=agent in shunned,
+                avoided=agent in avoided,
+            )
+        )
+    return select(candidates, count, settings.constraints, placed)
+
+
+def _capacity(resources: tuple[Resource, ...], settings: Settings) -> int:
+    """How many members fit into `resources`, whatever roles and pieces they come in."""
+    held = sums(resources)
+    wants = (
+        (held.cpus, settings.cpus),
+        (held.mem, settings.memory),
+        (held.disk, settings.disk),
+    )
+    fits = [have // round(want * 1000) for have, want in wants if round(want * 1000) > 0]
+    return min(held.ports // PORTS, *fits)
+
+
 def _pools(offers: Iterable[Offer]) -> dict[str, _Pool]:
+    """All that each agent offers."""
     pools: dict[str, _Pool] = {}
-    for offer in sorted(offers, key=lambda o: o.id):
-        pool = pools.setdefault(offer.agent_id, _Pool([], (), set()))
-        pool.offers.append(offer)
-        pool.resources += offer.resources
+    for offer in sorted(offers, key=_offer_id):
+        pool = pools.get(offer.agent_id)
+        if pool is None:
+            pools[offer.agent_id] = _Pool([offer], offer.resources, set())
+        else:
+            pool.offers.append(offer)
+            pool.resources += offer.resources
     return pools
 
 
-def _cut(pool: _Pool, settings: Settings) -> Place | None:
-    """One member's share of `pool`, taken out of it; None when it does not fit."""
+def _offer_id(offer: Offer) -> str:
+    return offer.id
+
+
+def _cut(pool: _Pool, settings: Settings) -> Place:
+    """One member's share of `pool`, taken out of it.  Raises ValueError when it does not fit."""
     # Ports already given to another member of this agent are asked for on top, then left out.
-    ports = [
+    peer_port, client_port = [
         port
         for port in lowest_ports(pool.resources, PORTS + len(pool.used_ports))
         if port not in pool.used_ports
     ]
-    if len(ports) < PORTS:
-        return None
-    try:
-        executor, rest = _take(
-            pool.resources,
-            (("cpus", settings.executor_cpus), ("mem", settings.executor_memory)),
-        )
-        task, rest = _take(
-            rest,
-            (
-                ("cpus", settings.cpus - settings.executor_cpus),
-                ("mem", settings.memory - settings.executor_memory),
-                ("disk", settings.disk),
-            ),
-        )
-    except ValueError:
-        return None
-    peer_port, client_port = ports[:PORTS]
+    executor, rest = _take(
+        pool.resources,
+        (("cpus", settings.executor_cpus), ("mem", settings.executor_memory)),
+    )
+    task, rest = _take(
+        rest,
+        (
+            ("cpus", settings.cpus - settings.executor_cpus),
+            ("mem", settings.memory - settings.executor_memory),
+            ("disk", settings.disk),
+        ),
+    )
     pool.resources = rest
     pool.used_ports |= {peer_port, client_port}
     offer = pool.offers[0]
@@ -138,6 +219,9 @@ def _cut(pool: _Pool, settings: Settings) -> Place | None:
         agent_id=offer.agent_id,
         hostname=offer.hostname,
         address=offer.address,
+        region=offer.region,
+        zone=offer.zone,
+        attributes=offer.attributes,
         peer_port=peer_port,
         client_port=client_port,
         resources=(*task, *take_ports(pool.resources, (peer_port, client_port))),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Mapping
 
 import cattrs
 from attrs import evolve, frozen
@@ -78,6 +79,11 @@ class Member:
     client_port: int
     agent_id: str
     hostname: str
+    region: str = ""
+    zone: str = ""
+    attributes: Mapping[str, str] = {}
+    """Of its agent, as it was offered: later members are placed by them, under whatever
+    constraints there are then."""
     sandbox: str = ""
     """The sandbox's path on the agent; "" until the executor said it."""
     etcd_version: str = ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from etcdmesos.cluster.constraints import Constraint
+
 
 @frozen(kw_only=True)
 class Artifacts:
@@ -27,6 +29,8 @@ class Settings:
     """Each `--name=value`, handed to etcd."""
 
     single_instance_per_agent: bool = True
+    constraints: tuple[Constraint, ...] = ()
+    """What agents must be like, each and together; no launch breaks one."""
     cpus: float = 1.0
     memory: float = 2048.0
     disk: float = 4096.0
@@ -65,7 +69,9 @@ class Settings:
     """How long a member's or a quorum's probes may fail in a row before that is a finding."""
 
     shunned: float = 300.0
-    """How long an agent where a launch or a member failed is taken last."""
+    shunned_most: float = 4800.0
+    """How long an agent where a launch or a member failed is taken last: doubles with every failure
+    in a row from the first to the most."""
     member_timeout: float = 60.0
     """How long a member may be out of reach, or answer nothing, before it is replaced."""
     learner_limit: float = 300.0

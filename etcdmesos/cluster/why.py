@@ -54,7 +54,7 @@ def _gathering(model: Model, now: float) -> str:
         return f"pauses before attempt {attempts + 1} to bootstrap{_before(model)}"
     size = model.settings.cluster_size
     offers = [held.offer for held in model.offers.values()]
-    room = len(placement.choose(offers, size, model.settings))
+    room = placement.room(offers, size, model.settings)
     return f"waits for offers: {room} of {size} members have a place{_before(model)}"
 
 

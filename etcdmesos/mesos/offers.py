@@ -12,8 +12,8 @@ from etcdmesos.mesos.resources import Json, Resource
 
 @frozen(kw_only=True)
 class Offer:
-    """One offer.  `attributes` are the agent's, as text; `region` and `zone` are "" if it names
-    none."""
+    """One offer.  `attributes` are the agent's, as text, the first of each name; `region` and
+    `zone` are those of its fault domain, "" if it names none."""
 
     id: str
     agent_id: str
@@ -35,21 +35,26 @@ class Offer:
             hostname=hostname,
             address=str(data.get("url", {}).get("address", {}).get("ip") or hostname),
             resources=tuple(Resource.from_json(r) for r in data.get("resources", [])),
-            attributes={a["name"]: _attribute_text(a) for a in data.get("attributes", [])},
+            attributes={
+                # Of one name twice, Marathon reads the first.
+                a["name"]: _attribute_text(a)
+                for a in reversed(data.get("attributes", []))
+            },
             region=domain.get("region", {}).get("name", ""),
             zone=domain.get("zone", {}).get("name", ""),
         )
 
 
 def _attribute_text(attribute: Mapping[str, Any]) -> str:
-    """An attribute's value as Marathon's constraints read it: text, number, or ranges
-    `[1-2,5-9]`."""
+    """An attribute's value as Marathon's constraints read it, which is how Mesos writes it: text,
+    a number with at most three decimals, ranges `[1-2,5-9]` or a set `{a,b}`, both sorted."""
     kind = attribute.get("type")
     if kind == "SCALAR":
-        return f"{float(attribute['scalar']['value']):g}"
+        return f"{float(attribute['scalar']['value']):.3f}".rstrip("0").rstrip(".")
     if kind == "RANGES":
         ranges = attribute["ranges"].get("range", [])
-        return "[" + ",".join(f"{r['begin']}-{r['end']}" for r in ranges) + "]"
+        pairs = sorted((int(r["begin"]), int(r["end"])) for r in ranges)
+        return "[" + ",".join(f"{begin}-{end}" for begin, end in pairs) + "]"
     if kind == "SET":
-        return "{" + ",".join(attribute["set"].get("item", [])) + "}"
+        return "{" + ",".join(sorted(attribute["set"].get("item", []))) + "}"
     return str(attribute.get("text", {}).get("value", ""))

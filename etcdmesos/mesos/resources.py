@@ -75,6 +75,46 @@ def total(resources: Iterable[Resource], name: str) -> float:
     return sum(r.amount for r in resources if r.name == name and r.plain)
 
 
+@frozen
+class Sums:
+    """What several resources hold together, as far as a task may take it.
+
+    Scalars in thousandths, which is what Mesos keeps of them; ports without port 0.
+    """
+
+    cpus: int = 0
+    mem: int = 0
+    disk: int = 0
+    ports: int = 0
+
+
+def sums(resources: Iterable[Resource]) -> Sums:
+    """The sums of the plain resources, whatever their roles."""
+    held = {"cpus": 0, "mem": 0, "disk": 0}
+    ranges: list[PortRange] = []
+    for resource in resources:
+        if not resource.plain:
+            continue
+        if resource.name in held:
+            held[resource.name] += round(resource.amount * 1000)
+        elif resource.name == "ports":
+            ranges += resource.ranges
+    return Sums(held["cpus"], held["mem"], held["disk"], _count_ports(ranges))
+
+
+def _count_ports(ranges: list[PortRange]) -> int:
+    """How many different ports `ranges` hold, port 0 apart; they may overlap."""
+    count, last = 0, 0
+    for rng in sorted(ranges, key=_begin) if len(ranges) > 1 else ranges:
+        count += max(0, rng.end - max(last, rng.begin - 1))
+        last = max(last, rng.end)
+    return count
+
+
+def _begin(rng: PortRange) -> int:
+    return rng.begin
+
+
 def port_ranges(resources: Iterable[Resource]) -> tuple[PortRange, ...]:
     """All offered port ranges, sorted; they need be neither contiguous nor of one role."""
     ranges = [rng for r in resources if r.name == "ports" and r.plain for rng in r.ranges]

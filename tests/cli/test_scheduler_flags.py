@@ -273,3 +273,36 @@ def test_no_program_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BadUsage, match=f"there is no file {tmp_path}/etcd or on PATH"):
         flags.binary("etcd-bin", "", "etcd", tmp_path)
+
+
+def test_constraints() -> None:
+    """Both forms, several times, and from the environment, where one variable holds them all."""
+    made = settings(
+        "-constraints=hostname:LIKE:n.*,@zone:GROUP_BY:3", '-constraints=["a","UNIQUE"]'
+    )
+    assert [str(one) for one in made.constraints] == [
+        "hostname:LIKE:n.*",
+        "@zone:GROUP_BY:3",
+        "a:UNIQUE",
+    ]
+    said = '[["hostname", "UNIQUE"], ["a", "LIKE", "b c"]]'
+    values = parse(ETCD_MESOS_CONSTRAINTS=said)
+    (one, other) = flags.settings(values, ARTIFACTS).constraints
+    assert (str(one), str(other)) == ("hostname:UNIQUE", "a:LIKE:b c")
+    assert settings().constraints == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rack", "-constraints: 'rack': must be FIELD:OPERATOR"),
+        ("rack:NEAR:x", "-constraints: 'rack:NEAR:x': 'NEAR' is no operator"),
+        ("rack:LIKE:[", "-constraints: rack:LIKE:[: is no regular expression"),
+        ("rack:MAX_PER:none", "-constraints: rack:MAX_PER:none: MAX_PER needs a whole number"),
+    ],
+)
+def test_bad_constraints_are_one_line(text: str, said: str) -> None:
+    """Refused before anything starts, by the flag or by the variable."""
+    assert said in refused(f"-constraints={text}")
+    with pytest.raises(BadUsage, match="ETCD_MESOS_CONSTRAINTS: "):
+        parse(ETCD_MESOS_CONSTRAINTS=text)

@@ -148,7 +148,8 @@ def test_one_member_on_an_agent(
     offers: list[Offer], settings: Settings, count: int, occupied: set[str]
 ) -> None:
     """Unless it is allowed, no agent gets two, and one that has a member gets none."""
-    places = choose(offers, count, settings, occupied=occupied)
+    placed = [make.member(number, agent) for number, agent in enumerate(sorted(occupied), 1)]
+    places = choose(offers, count, settings, placed)
     agents = [place.agent_id for place in places]
     if settings.single_instance_per_agent:
         assert len(set(agents)) == len(agents)

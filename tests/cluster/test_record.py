@@ -50,6 +50,9 @@ members = st.builds(
     client_port=ports,
     agent_id=texts,
     hostname=texts,
+    region=texts,
+    zone=texts,
+    attributes=st.dictionaries(texts, texts, max_size=2),
     sandbox=texts,
     etcd_version=texts,
     artifact=texts,
@@ -131,6 +134,34 @@ def test_what_was_not_written_takes_its_default() -> None:
     """A record from before a field existed reads as if it held the default."""
     required = {"schema": SCHEMA, "cluster_name": "test", "framework_name": "etcd-test"}
     assert decode(json.dumps({**required, "target_size": 3}).encode()) == RECORD
+
+
+def test_a_member_from_before_placement_was_recorded() -> None:
+    """Its agent's region, zone and attributes are unknown, and all else is as it was."""
+    old = {
+        "name": "etcd-1",
+        "generation": 1,
+        "id": "8e9e05c52164694d",
+        "role": "voter",
+        "step": "voter",
+        "initial_state": "new",
+        "scheme": "http",
+        "host": "10.0.0.1",
+        "peer_port": 31000,
+        "client_port": 31001,
+        "agent_id": "S0",
+        "hostname": "node-1",
+        "sandbox": "/sandbox",
+        "etcd_version": "3.5.30",
+        "artifact": "ab",
+        "tasks": [
+            {"id": "etcd-1-1", "purpose": "etcd-server", "agent_id": "S0", "executor_id": "e"}
+        ],
+    }
+    stored = {**json.loads(encode(RECORD)), "members": [old]}
+    (member,) = decode(json.dumps(stored).encode()).members
+    assert (member.region, member.zone, member.attributes) == ("", "", {})
+    assert (member.name, member.hostname, member.tasks[0].id) == ("etcd-1", "node-1", "etcd-1-1")
 
 
 def test_the_token_is_unlike_that_of_any_other_generation() -> None:
