@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.member_health import Alarm, MemberHealth
 from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.errors import BadUsage, EtcdMesosError
 
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 _ANSWER_BYTES_MAX = 8 * 1024 * 1024
 _ID_MAX = 2**64 - 1
-_ALARM = re.compile(r"\balarm:(\w+)")
+_ALARM = re.compile(r"(?:\bmemberID:(\d+) )?\balarm:(\w+)")
 
 # gRPC status codes with which etcd says no before, or instead of, changing anything.
 _NOTHING_CHANGED = frozenset({3, 5, 6, 7, 8, 9, 11, 12, 16})
@@ -253,7 +253,8 @@ def _health_of(answer: dict[str, Any]) -> MemberHealth:
     header = answer["header"]
     # Numbers are strings, and the gateway leaves out what is zero, false or empty.
     complaints = [str(complaint).strip() for complaint in answer.get("errors", ())]
-    alarms = {found[1] for complaint in complaints if (found := _ALARM.search(complaint))}
+    found = [alarm for complaint in complaints if (alarm := _ALARM.search(complaint))]
+    alarms = {Alarm(_hexadecimal(alarm[1] or 0), alarm[2]) for alarm in found}
     leader = _number(answer, "leader")
     return MemberHealth(
         cluster_id=_hexadecimal(header["cluster_id"]),

@@ -18,6 +18,7 @@ from etcdmesos.cluster.model import Draft, Model, without
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.quorum import quorum
 from etcdmesos.cluster.record import Member, Step
+from etcdmesos.cluster.terms import Terms
 
 
 def plan_bootstrap(draft: Draft) -> Draft:
@@ -172,7 +173,12 @@ def _finish_giving_up(draft: Draft) -> Draft:
     ended = [task.id for member in model.record.members for task in member.tasks]
     return (
         draft.recording(members=(), failed_attempts=attempts, cluster_id="")
-        .having(retry_at=draft.now + wait, views={}, kills=without(model.kills, *ended))
+        .having(
+            retry_at=draft.now + wait,
+            views={},
+            terms=Terms(),
+            kills=without(model.kills, *ended),
+        )
         .waking(draft.now + wait)
     )
 

@@ -55,7 +55,7 @@ def assess(model: Model, now: float) -> Assessment:
     """How the cluster stands at `now`, from the probes that are still fresh."""
     record = model.record
     config = voters(record)
-    fresh = {m.name: view for m in config if (view := _fresh_view(model, m, now)) is not None}
+    fresh = {m.name: view for m in config if (view := fresh_view(model, m, now)) is not None}
     words = {
         name: (latest.cluster_id, latest.leader, latest.term)
         for name, view in fresh.items()
@@ -76,7 +76,8 @@ def assess(model: Model, now: float) -> Assessment:
     )
 
 
-def _fresh_view(model: Model, member: Member, now: float) -> MemberView | None:
+def fresh_view(model: Model, member: Member, now: float) -> MemberView | None:
+    """What the probes of `member` have shown, if that still counts at `now`."""
     view, settings = model.view(member.name), model.settings
     if view.latest is None or now - view.latest_at > FRESH_INTERVALS * settings.probe_interval:
         return None

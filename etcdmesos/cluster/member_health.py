@@ -5,9 +5,19 @@ from __future__ import annotations
 from attrs import frozen
 
 
+@frozen(order=True)
+class Alarm:
+    """One raised alarm.  Every member's Status names all of the cluster's."""
+
+    member_id: str
+    """Who raised it; all zeros when etcd cannot tell which member is corrupt."""
+    kind: str
+    """NOSPACE or CORRUPT."""
+
+
 @frozen(kw_only=True)
 class MemberHealth:
-    """A member's own Status (etcd's Maintenance.Status) and its alarms, read without quorum.
+    """A member's own Status (etcd's Maintenance.Status), read without quorum.
 
     `term` is the term of the last *applied* entry; it can stand still while elections fail.
     Ids are 16 hex digits; `leader` is "" when the member knows none.
@@ -25,8 +35,8 @@ class MemberHealth:
     """Bytes on disk."""
     db_size_in_use: int
     learner: bool
-    alarms: tuple[str, ...] = ()
-    """NOSPACE, CORRUPT, sorted."""
+    alarms: tuple[Alarm, ...] = ()
+    """Of the whole cluster, sorted."""
     errors: tuple[str, ...] = ()
 
     @property

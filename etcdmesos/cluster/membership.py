@@ -262,7 +262,7 @@ def _finish_removal(draft: Draft, change: Change, listing: MemberList, state: As
         if member is not None:
             return _forget(draft, member)
         return draft.recording(change=None)
-    serving = serving_ids(model.record, state)
+    serving = serving_ids(model, state, draft.now)
     if entry.name and not may_remove(entry, listing, serving):
         return _give_up_removal(draft, member)  # another one may have to go first
     if member is not None and entry.id in serving and not ailing(model, member, draft.now):

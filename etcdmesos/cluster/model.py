@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from etcdmesos import draft
 from etcdmesos.cluster.member_health import MemberHealth
@@ -17,6 +17,7 @@ from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.record import Member, Record
 from etcdmesos.cluster.settings import Settings
+from etcdmesos.cluster.terms import Terms
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.statuses import TaskStatus
@@ -81,6 +82,8 @@ class MemberView:
 
     latest: MemberHealth | None = None
     latest_at: float = 0.0
+    moved_at: float = 0.0
+    """When it was last seen to have applied more than before."""
     previous: MemberHealth | None = None
     failing_since: float | None = None
     failure: str = ""
@@ -163,6 +166,7 @@ class Model(draft.Phased):
     """The last status of every task heard of."""
     views: Mapping[str, MemberView] = {}
     progress: ProgressView = ProgressView()
+    terms: Terms = field(factory=Terms)
     membership: MembershipView = MembershipView()
     places: Mapping[str, Place] = {}
     """By member name: where members being added are to run, while their offers are in hand."""

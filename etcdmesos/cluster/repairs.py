@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from etcdmesos.cluster.alarms import corrupt
 from etcdmesos.cluster.health import Assessment
 from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.cluster.model import Model
@@ -52,6 +53,8 @@ def ailing(model: Model, member: Member, now: float) -> str:
     settings = model.settings
     if model.ended(member):
         return "is dead"
+    if corrupt(model, member, now):
+        return "holds other data than the others"
     for task in member.tasks:
         since = model.out_of_reach.get(task.id)
         if since is not None and now - since >= settings.member_timeout:
@@ -83,9 +86,13 @@ def may_remove(entry: ListedMember, listing: MemberList, serving: frozenset[str]
     return bool(rest) and has_quorum(sum(e.id in serving for e in rest), len(rest))
 
 
-def serving_ids(record: Record, state: Assessment) -> frozenset[str]:
-    """etcd's ids of the voters that serve."""
-    return frozenset(m.id for m in record.members if m.name in state.agreeing and m.id)
+def serving_ids(model: Model, state: Assessment, now: float) -> frozenset[str]:
+    """etcd's ids of the voters that serve, and whose data nobody doubts."""
+    return frozenset(
+        m.id
+        for m in model.record.members
+        if m.name in state.agreeing and m.id and not corrupt(model, m, now)
+    )
 
 
 def entry_of(member: Member, listing: MemberList) -> ListedMember | None:
@@ -156,7 +163,7 @@ def _dead_voter(model: Model, listing: MemberList, state: Assessment, now: float
     joining = learner(model.record)
     if joining is not None and joining.step is not Step.JOINING:
         return None
-    serving = serving_ids(model.record, state)
+    serving = serving_ids(model, state, now)
     for member in model.record.members:
         trouble = ailing(model, member, now) if member.role is Role.VOTER else ""
         entry = entry_of(member, listing)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from etcdmesos.cluster.alarms import kinds_of, raised
 from etcdmesos.cluster.findings import findings
 from etcdmesos.cluster.health import Assessment, assess
 from etcdmesos.cluster.model import Model
@@ -43,7 +44,10 @@ def stats(model: Model, now: float) -> dict[str, Any]:
                 *(v.latest.revision for v in model.views.values() if v.latest),
             ]
         ),
-        "findings": findings(model, state, now),
+        "findings": [
+            {"name": f.kind.value, "member": f.member, "text": f.text}
+            for f in findings(model, state, now)
+        ],
         "members": members(model, now),
     }
 
@@ -52,23 +56,27 @@ def members(model: Model, now: float) -> list[dict[str, Any]]:
     """The body of GET /members: every member on record that is not gone."""
     state = assess(model, now)
     return [
-        _member(model, member, state)
+        _member(model, member, state, kinds_of(model, member, now))
         for member in model.record.members
         if member.step is not Step.GONE
     ]
 
 
 def health(model: Model, now: float) -> tuple[bool, str]:
-    """Whether the *cluster* serves, and one line that says how."""
+    """Whether the *cluster* serves reads and writes, and one line that says how."""
     state = assess(model, now)
+    if state.serving and raised(model, now):
+        return False, f"refuses writes, {model.phase}: {why(model, now)}"
     if state.healthy:
-        return True, f"healthy: {len(state.agreeing)} of {model.settings.cluster_size} members"
+        noted = "; ".join(f.text for f in findings(model, state, now))
+        counted = f"healthy: {len(state.agreeing)} of {model.settings.cluster_size} members"
+        return True, counted + (f", but {noted}" if noted else "")
     if state.serving:
         return True, f"serving, {model.phase}: {why(model, now)}"
     return False, f"not serving, {model.phase}: {why(model, now)}"
 
 
-def _member(model: Model, member: Member, state: Assessment) -> dict[str, Any]:
+def _member(model: Model, member: Member, state: Assessment, alarms: list[str]) -> dict[str, Any]:
     latest = model.view(member.name).latest
     task = _task_state(model, member)
     return {
@@ -93,7 +101,7 @@ def _member(model: Model, member: Member, state: Assessment) -> dict[str, Any]:
         "sandbox": member.sandbox,
         "revision": latest.revision if latest else None,
         "dbSize": latest.db_size if latest else None,
-        "alarms": list(latest.alarms) if latest else [],
+        "alarms": alarms,
     }
 
 

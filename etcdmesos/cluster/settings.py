@@ -67,6 +67,8 @@ class Settings:
     """The same while a member's executor has not said yet that it serves."""
     probe_patience: float = 5.0
     """How long a member's or a quorum's probes may fail in a row before that is a finding."""
+    stuck_after: float = 15.0
+    """How long a member may apply nothing, while a quorum commits, before that is a finding."""
 
     shunned: float = 300.0
     shunned_most: float = 4800.0

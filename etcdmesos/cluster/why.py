@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from etcdmesos.cluster import placement
 from etcdmesos.cluster.bootstrap import hopeless
 from etcdmesos.cluster.findings import findings
-from etcdmesos.cluster.health import assess
+from etcdmesos.cluster.health import Assessment, assess
 from etcdmesos.cluster.links import obstacle
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Kind, Step
@@ -19,6 +19,10 @@ def why(model: Model, now: float) -> str:
     """What `model` is waiting for at `now`."""
     # What others said, and is quoted in it, may have many lines.
     return " ".join(_SENTENCES[model.phase](model, now).split())
+
+
+def _found(model: Model, state: Assessment, now: float) -> list[str]:
+    return [finding.text for finding in findings(model, state, now)]
 
 
 def _recovering(model: Model, _now: float) -> str:
@@ -42,7 +46,7 @@ def _bootstrapping(model: Model, now: float) -> str:
     reason = hopeless(model, now)
     if reason:
         return f"gives up this attempt: {reason}"
-    found = findings(model, assess(model, now), now)
+    found = _found(model, assess(model, now), now)
     return "waits for the gang to serve" + (f": {'; '.join(found)}" if found else "")
 
 
@@ -65,7 +69,7 @@ def _before(model: Model) -> str:
 def _healthy(model: Model, now: float) -> str:
     size = model.settings.cluster_size
     sentence = "nothing: " + (f"all {size} members serve" if size > 1 else "its one member serves")
-    noted = "; ".join([*findings(model, assess(model, now), now), *_foreign(model)])
+    noted = "; ".join([*_found(model, assess(model, now), now), *_stuck(model, now)])
     return sentence + (f", but {noted}" if noted else "")
 
 
@@ -73,7 +77,7 @@ def _degraded(model: Model, now: float) -> str:
     state = assess(model, now)
     serving = "serves" if state.serving else "does not serve"
     counted = f"{serving} with {len(state.agreeing)} of {model.settings.cluster_size} members"
-    waits = [*findings(model, state, now), *_stuck(model, now)]
+    waits = [*_found(model, state, now), *_stuck(model, now)]
     return f"{counted}: {'; '.join(waits) or 'waits for a stable leader'}"
 
 
@@ -95,7 +99,7 @@ def _stuck(model: Model, now: float) -> list[str]:
     if record.change is not None:
         return []
     if view.listing is not None and view.listing.cluster_id != record.cluster_id:
-        return [f"the member list that was read is of another cluster ({view.listing.cluster_id})"]
+        return []  # which is a finding
     waits = _foreign(model)
     if len(record.members) < record.target_size:
         room = f"waits for an offer with room for a member{_before(model)}"
@@ -118,7 +122,7 @@ def _reconfiguring(model: Model, now: float) -> str:
     serving = "serves" if state.serving else "does not serve"
     size = model.settings.cluster_size
     counted = f"{doing}{said}; {serving} with {len(state.agreeing)} of {size} members"
-    found = findings(model, state, now)
+    found = _found(model, state, now)
     return counted + (f": {'; '.join(found)}" if found else "")
 
 

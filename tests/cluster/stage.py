@@ -323,7 +323,7 @@ class Stage:
     def do_findings(self) -> None:
         assert self.model is not None
         for finding in findings(self.model, assess(self.model, self.now), self.now):
-            self.say(f"finding: {finding}")
+            self.say(f"finding {finding.kind.value}: {finding.text}")
 
     def do_healthz(self) -> None:
         assert self.model is not None

@@ -6,6 +6,7 @@ from attrs import define, evolve, field
 
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
+from etcdmesos.cluster.member_health import Alarm
 from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.cluster.quorum import has_quorum
 from etcdmesos.cluster.record import Record
@@ -24,6 +25,9 @@ class Etcd:
     options: dict[str, str] = field(factory=dict)
     members: tuple[ListedMember, ...] = ()
     asked: int = 0
+    committed: int = 10
+    stuck: dict[str, int] = field(factory=dict)
+    """By member: what it had applied when it stopped to apply anything."""
 
     @classmethod
     def of_gang(cls, record: Record) -> Etcd:
@@ -33,6 +37,8 @@ class Etcd:
     def become(self, up: tuple[str, ...], options: dict[str, str]) -> None:
         """From here on these serve; who serves has told its name to the list."""
         self.up, self.options = up, options
+        stuck = options.get("stuck", "").split(",")
+        self.stuck = {name: self.stuck.get(name, self.committed) for name in stuck if name}
         self.members = tuple(
             evolve(entry, name=name)
             if (name := "etcd-" + entry.id.removeprefix("id-")) in up
@@ -44,6 +50,7 @@ class Etcd:
         if isinstance(asked, c.ProbeProgress):
             if "progress" in self.options:
                 return e.CommandFailed(command=asked, reason="timed out")
+            self.committed += 1
             return e.ProgressMade(member=asked.member)
         if isinstance(asked, c.ListMembers):
             if not self._quorum():
@@ -84,19 +91,38 @@ class Etcd:
         if probe.member not in self.up:
             return e.CommandFailed(command=probe, reason="connection refused")
         self.asked += 1
-        says = make.health(probe.member, self._leader(), term=int(self.options.get("term", 2)))
+        says = make.health(
+            probe.member,
+            self._leader(),
+            term=int(self.options.get("term", 2)),
+            commit_index=self.committed,
+            applied_index=self.stuck.get(probe.member, self.committed),
+            alarms=self._alarms(),
+        )
         entry = next((x for x in self.members if x.id == says.member_id), None)
         if self.options.get("foreign") == probe.member:
             says = evolve(says, cluster_id="c9")
         if self.options.get("learner") == probe.member or (entry is not None and entry.learner):
             says = evolve(says, learner=True)
+        if probe.member in self.options.get("follows-2", "").split(","):
+            says = evolve(says, leader=make.member_id("etcd-2"))
         if self.options.get("leaderless") == probe.member:
             says = evolve(says, leader="")
         if self.options.get("behind") == probe.member:
-            says = evolve(says, applied_index=8)
-        if self.options.get("nospace") == probe.member:
-            says = evolve(says, alarms=("NOSPACE",))
+            says = evolve(says, applied_index=self.committed * 8 // 10)
         return e.MemberProbed(member=probe.member, health=says)
+
+    def _alarms(self) -> tuple[Alarm, ...]:
+        """Of the whole cluster: everybody names them all."""
+        kinds = ("corrupt", "nospace")
+        return tuple(
+            sorted(
+                Alarm(make.member_id(member), kind.upper())
+                for kind in kinds
+                for member in self.options.get(kind, "").split(",")
+                if member
+            )
+        )
 
     def _leader(self) -> str:
         leader = self.options.get("leader", "etcd-1")

@@ -13,6 +13,7 @@ from attrs import evolve
 
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
+from etcdmesos.cluster.member_health import Alarm
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.why import why
 from etcdmesos.draft import event_name
@@ -108,6 +109,9 @@ def listings_of(model: Model) -> Iterator[Event]:
     yield e.MembersListed(members=make.listing())
 
 
+ALARMS = {"alarms": (Alarm(make.member_id("etcd-1"), "CORRUPT"), Alarm("id-77", "NOSPACE"))}
+
+
 def events_of(model: Model) -> Iterator[Event]:
     """Events of every class: of what is on record, of what is not, and the extremes."""
     yield e.TimerFired()
@@ -142,7 +146,7 @@ def events_of(model: Model) -> Iterator[Event]:
             yield e.TaskUpdated(status=make.status(task, state, uuid="u"))
             yield e.TaskUpdated(status=make.status(task, state, data="bm9uc2Vuc2U="))
     for member in ("etcd-1", "etcd-77"):
-        for changes in ({}, {"learner": True}, {"cluster_id": "c9"}, {"alarms": ("NOSPACE",)}):
+        for changes in ({}, {"learner": True}, {"cluster_id": "c9"}, ALARMS):
             yield e.MemberProbed(member=member, health=make.health(member, **changes))
         yield e.MemberProbed(member=member, health=make.health(member, leader=""))
     for command in commands_of(model):

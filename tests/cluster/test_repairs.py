@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etcdmesos.cluster.health import assess
+from etcdmesos.cluster.member_health import Alarm
 from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.model import MemberView, Model, ProgressView
 from etcdmesos.cluster.record import Kind, Role, Step
@@ -20,6 +21,10 @@ from tests.cluster.world import World
 
 NOW = 1000.0
 STATES = ["well", "well", "well", "dead", "silent for long", "silent", "away", "away for long"]
+STATES += ["apart", "apart for long", "corrupt"]
+
+
+TO_BE_REPLACED = ("dead", "silent for long", "away for long", "apart for long", "corrupt")
 
 
 @st.composite
@@ -35,16 +40,21 @@ def situations(draw: st.DrawFn) -> tuple[Model, MemberList, dict[str, str]]:
         else make.member(n, "abcde"[n - 1], Step.JOINING, role=Role.LEARNER, id=f"id-{n}")
         for n in range(1, count + 1)
     ]
-    views, tasks, away = {}, {}, {}
+    views, tasks, away, apart = {}, {}, {}, {}
+    alarms = tuple(Alarm(m.id, "CORRUPT") for m in members if states[m.name] == "corrupt")
     for member in members:
         state, task = states[member.name], member.tasks[0]
-        says = make.health(member.name, learner=member.role is Role.LEARNER)
+        leader = "" if state.startswith("apart") else "etcd-1"
+        learning = member.role is Role.LEARNER
+        says = make.health(member.name, leader, learner=learning, alarms=alarms)
         since = {"silent": NOW - 20, "silent for long": NOW - 60}.get(state)
         views[member.name] = MemberView(
-            latest=says if state in ("well", "away", "away for long") else None,
+            latest=says if state not in ("dead", "silent", "silent for long") else None,
             latest_at=NOW,
             failing_since=since,
         )
+        if state.startswith("apart") and not learning:
+            apart[member.name] = NOW - (60 if state == "apart for long" else 20)
         told = TaskState.FAILED if state == "dead" else TaskState.RUNNING
         tasks[task.id] = make.status(task.id, told)
         if state.startswith("away"):
@@ -61,6 +71,7 @@ def situations(draw: st.DrawFn) -> tuple[Model, MemberList, dict[str, str]]:
         views=views,
         tasks=tasks,
         out_of_reach=away,
+        apart_since=apart,
         progress=ProgressView(made_at=NOW),
     )
     return model, make.listing(*entries), states
@@ -81,7 +92,7 @@ def test_a_removal_leaves_a_quorum_of_healthy_voters(
     if repair.member is None:
         assert entry.name == "", "a started stranger is only reported"
         return
-    assert states[repair.member.name] in ("dead", "silent for long", "away for long")
+    assert states[repair.member.name] in TO_BE_REPLACED
     if entry.learner:
         return
     rest = [e for e in listing.members if not e.learner and e.id != repair.id]

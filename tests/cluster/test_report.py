@@ -60,7 +60,8 @@ def test_the_dead_are_counted_and_do_not_serve() -> None:
     assert (stats["running_servers"], stats["failed_servers"], stats["healthy"]) == (2, 1, 1)
     second = report.members(model, now)[1]
     assert (second["taskState"], second["serving"]) == ("TASK_FAILED", False)
-    assert stats["findings"] == ["etcd-2 is dead (TASK_FAILED: gone)"]
+    text = "etcd-2 is dead (TASK_FAILED: gone)"
+    assert stats["findings"] == [{"name": "dead", "member": "etcd-2", "text": text}]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,12 @@ def test_the_dead_are_counted_and_do_not_serve() -> None:
         ("given started", False, "not serving, bootstrapping: waits for the gang"),
         ("given healthy", True, "healthy: 3 of 3 members"),
         ("given healthy size=1", True, "healthy: 1 of 1 members"),
-        ("given healthy\nfailed etcd-1", True, "serving, degraded: serves with 2 of 3"),
+        ("given healthy\nfailed etcd-1", True, "serving, reconfiguring: removes etcd-1; serves"),
+        (
+            "given healthy\netcd etcd-1 etcd-2 etcd-3 nospace=etcd-1\ntick 3",
+            False,
+            "refuses writes, healthy: nothing: all 3 members serve, but etcd-1 raises NOSPACE",
+        ),
         ("given healthy\nfailed etcd-1 etcd-2", False, "not serving, reconfiguring: removes"),
         ("given healthy\nfailed etcd-1 etcd-2 etcd-3", False, "not serving, lost: every member"),
         ("given healthy\ndisconnected x", True, "healthy: 3 of 3 members"),

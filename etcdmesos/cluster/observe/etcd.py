@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from etcdmesos.cluster import events as e
-from etcdmesos.cluster.health import next_probe_at
+from etcdmesos.cluster.health import next_probe_at, serves
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.model import Draft, MemberView, ProgressView
 from etcdmesos.cluster.observe.event import event_of
@@ -22,11 +22,25 @@ def take_health(draft: Draft) -> Draft:
     seen = MemberView(
         latest=event.health,
         latest_at=draft.now,
+        moved_at=draft.now if _moved(view, event.health) else view.moved_at,
         previous=view.latest,
         probe_at=next_probe_at(draft.model, event.member, draft.now),
     )
     draft = draft.having(views={**draft.model.views, event.member: seen})
+    if serves(draft.model.record, event.health):
+        terms = draft.model.terms.seeing(event.health.term, draft.now)
+        draft = draft.having(terms=terms)
     return _note_serving(draft, member, event.health)
+
+
+def _moved(view: MemberView, health: MemberHealth) -> bool:
+    """Whether it applies what is committed; one that was silent is given a new start."""
+    latest = view.latest
+    return (
+        latest is None
+        or view.failing_since is not None
+        or health.applied_index != latest.applied_index
+    )
 
 
 def _note_serving(draft: Draft, member: Member, health: MemberHealth) -> Draft:

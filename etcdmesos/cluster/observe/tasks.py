@@ -62,6 +62,8 @@ def _take_stray(draft: Draft, status: TaskStatus) -> Draft:
 
 def _take_member_status(draft: Draft, member: Member, status: TaskStatus) -> Draft:
     counters = draft.model.counters
+    if status.uuid:  # its agent's or executor's own word, not the answer to a question
+        draft = draft.having(terms=draft.model.terms.explained())
     if status.dead:
         return draft.having(
             counters=evolve(counters, failed=counters.failed + 1),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.member_health import Alarm, MemberHealth
 from etcdmesos.simulation.clock import Timer
 from etcdmesos.simulation.etcd import refusals
 from etcdmesos.simulation.etcd.data_directory import Snapshot
@@ -234,7 +234,7 @@ class Server:
     def _status(self, exchange: Exchange) -> None:
         process, raft = self._process, self._process.raft
         state = raft.state
-        alarms = sorted({alarm: None for _, alarm in state.alarms})
+        alarms = sorted(Alarm(hexadecimal(member), kind) for member, kind in state.alarms)
         health = MemberHealth(
             cluster_id=hexadecimal(process.cluster_id),
             member_id=hexadecimal(process.member_id),

@@ -16,6 +16,7 @@ import pytest
 from etcdmesos.adapters.etcd import NO_LEASE, EtcdAdapter
 from etcdmesos.cluster.commands import Decline, ProbeMember, ProbeProgress
 from etcdmesos.cluster.events import CommandFailed, Event, MemberProbed, ProgressMade
+from etcdmesos.cluster.member_health import Alarm
 from tests.adapters.etcd.peers import answering, peer, post
 from tests.real_etcd import VERSIONS, EtcdCluster, EtcdProcess, etcd_cluster, free_port, until
 
@@ -121,7 +122,7 @@ def test_progress_passes_under_alarms_and_they_are_reported(
         assert probes.progress(member) == ProgressMade(member=member.name)
         probed = probes.health(member)
         assert isinstance(probed, MemberProbed)
-        assert probed.health.alarms == ("NOSPACE",)
+        assert probed.health.alarms == (Alarm(probed.health.member_id, "NOSPACE"),)
         corrupt = {
             "action": "ACTIVATE",
             "memberID": str(int(probed.health.member_id, 16)),
@@ -134,7 +135,7 @@ def test_progress_passes_under_alarms_and_they_are_reported(
 def full(member: EtcdProcess) -> bool:
     post(member.client_url, "/v3/kv/put", {"key": "YQ==", "value": "YWFh" * 5000})
     status = member.status()
-    return status is not None and status.alarms == ("NOSPACE",)
+    return status is not None and status.alarms == (Alarm(status.member_id, "NOSPACE"),)
 
 
 def test_a_killed_leader_is_told_and_the_rest_makes_progress(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError, Outcome
+from etcdmesos.cluster.member_health import Alarm
 from etcdmesos.errors import BadUsage
 from tests.adapters.etcd.peers import answering, peer, post
 from tests.real_etcd import VERSIONS, EtcdCluster, binary, etcd_cluster, free_port, until
@@ -69,7 +70,10 @@ def test_alarms_are_read_without_a_proposal(one: EtcdCluster) -> None:
         activate = {"action": "ACTIVATE", "memberID": member_id, "alarm": alarm}
         post(one.members[0].client_url, "/v3/maintenance/alarm", activate)
     before = gateway.status()
-    assert before.alarms == ("CORRUPT", "NOSPACE")
+    assert before.alarms == (
+        Alarm(before.member_id, "CORRUPT"),
+        Alarm(before.member_id, "NOSPACE"),
+    )
     assert before.errors == ()
     assert gateway.status().commit_index == before.commit_index
 
@@ -191,7 +195,7 @@ def test_ids_keep_their_leading_zeros_and_what_is_zero_is_left_out() -> None:
         health = Gateway(url).status()
     assert (health.cluster_id, health.member_id) == ("0" * 15 + "1", "f" * 16)
     assert (health.leader, health.learner, health.commit_index) == ("", False, 0)
-    assert (health.alarms, health.errors) == (("NOSPACE",), ("x",))
+    assert (health.alarms, health.errors) == ((Alarm("0" * 15 + "1", "NOSPACE"),), ("x",))
 
 
 def test_a_peer_that_dribbles_does_not_stretch_the_call() -> None:

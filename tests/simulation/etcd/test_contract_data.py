@@ -7,6 +7,7 @@ must keep these true on the real one; whoever learns a new fact about it adds it
 from __future__ import annotations
 
 from etcdmesos.adapters.etcd_gateway import GatewayError, ListedMember, Outcome
+from etcdmesos.cluster.member_health import Alarm
 from tests.simulation.etcd.contract import (
     Cluster,
     bootstrap,
@@ -152,7 +153,7 @@ def test_no_space(cluster: Cluster) -> None:
         assert error(refused[0])[1] == no_space[1]
     assert error(cluster.put(0, "small"))[1] == no_space[1]
     full = health(cluster, 0)
-    assert full.alarms == ("NOSPACE",)
+    assert full.alarms == (Alarm(full.member_id, "NOSPACE"),)
     assert full.serving_voter
     assert cluster.progress(0) is None
     assert health(cluster, 0).revision == full.revision
@@ -160,4 +161,4 @@ def test_no_space(cluster: Cluster) -> None:
     cluster.disarm(0, full.member_id)
     assert health(cluster, 0).alarms == ()
     assert error(cluster.put(0, "again", 300_000))[1] == no_space[1]
-    assert health(cluster, 0).alarms == ("NOSPACE",)
+    assert health(cluster, 0).alarms == full.alarms

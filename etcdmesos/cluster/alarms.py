@@ -1,0 +1,38 @@
+"""etcd's alarms, as the members that serve name them.  Only the operator disarms one.
+
+NOSPACE and CORRUPT stop the writes of the whole cluster, whichever member raised them, and one that
+was raised by a member that is gone stays until it is disarmed (etcd.io: maintenance, data
+corruption).
+"""
+
+from __future__ import annotations
+
+from etcdmesos.cluster.health import fresh_view, serves, voters
+from etcdmesos.cluster.member_health import Alarm
+from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.record import Member
+
+NOSPACE = "NOSPACE"
+CORRUPT = "CORRUPT"
+
+
+def raised(model: Model, now: float) -> list[Alarm]:
+    """Alarms that serving voters named lately, sorted."""
+    named = {
+        alarm
+        for member in voters(model.record)
+        if (view := fresh_view(model, member, now)) is not None and view.latest is not None
+        for alarm in view.latest.alarms
+        if serves(model.record, view.latest)
+    }
+    return sorted(named)
+
+
+def kinds_of(model: Model, member: Member, now: float) -> list[str]:
+    """What `member` raises, sorted."""
+    return [alarm.kind for alarm in raised(model, now) if alarm.member_id == member.id]
+
+
+def corrupt(model: Model, member: Member, now: float) -> bool:
+    """Whether etcd found the data of `member` to differ from the others'."""
+    return CORRUPT in kinds_of(model, member, now)
