@@ -155,14 +155,24 @@ def _plan_progress_probe(draft: Draft) -> Draft:
 
 
 def next_probe_at(model: Model, member: str, now: float) -> float:
-    """When to probe `member` (or, for "", raft's progress) again, `now` being this probe's end."""
+    """When to probe `member` (or, for "", raft's progress) again, `now` being this probe's end.
+
+    Probes that are as frequent fall on the same moments: what members say at one time can be
+    compared, and the scheduler wakes once for all of them.
+    """
+    interval = _probe_interval(model, member)
+    at = (now // interval + 1) * interval
+    return at if at > now else at + interval
+
+
+def _probe_interval(model: Model, member: str) -> float:
     settings = model.settings
     probed = model.record.member(member)
     if probed is not None and probed.role is Role.LEARNER:
-        return now + settings.probe_interval_settling
+        return settings.probe_interval_settling
     if model.phase != "bootstrapping":
-        return now + settings.probe_interval
+        return settings.probe_interval
     states = [status.state for status in statuses(model, probed)] if probed is not None else []
     if member and TaskState.RUNNING not in states:
-        return now + settings.probe_interval_joining
-    return now + settings.probe_interval_settling
+        return settings.probe_interval_joining
+    return settings.probe_interval_settling

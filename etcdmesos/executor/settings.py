@@ -48,7 +48,8 @@ PROBE_PACES = ((5.0, 0.05), (30.0, 0.25))
 """(age of the process, pause between probes): quick at first, because others wait for RUNNING."""
 
 PROBE_PACE_STARTING = 1.0
-PROBE_PACE_RUNNING = 2.0
+PROBE_PACE_RUNNING = 10.0
+"""Its end is noticed without probes, and its health is the scheduler's to watch."""
 
 UNHEALTHY_AFTER = 5.0
 """A running member is called unhealthy after not having been a serving voter for so long."""
