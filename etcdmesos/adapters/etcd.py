@@ -194,8 +194,10 @@ def _judge(code: grpc.StatusCode, details: str, timeout: float) -> None:
     number = code.value[0]
     if details.startswith("etcdserver:"):
         raise GatewayError(Outcome.UNKNOWN, " ".join(details.split()), number)
-    # The deadline travels with the call, and 3.4 answers UNKNOWN where its own clock is ahead.
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED or details == "context deadline exceeded":
+    # The deadline travels with the call; where its own clock is ahead, 3.4 answers UNKNOWN and 3.5
+    # resets the stream.
+    too_late = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+    if code in too_late or details == "context deadline exceeded":
         raise GatewayError(Outcome.UNKNOWN, f"no quorum committed within {timeout:g} s", number)
     if code is grpc.StatusCode.UNAVAILABLE:
         found = _REFUSED_BY_NETWORK.search(details)

@@ -169,9 +169,14 @@ def test_without_a_majority_status_answers_and_progress_fails_in_time(
     assert probed.health.leader == ""
     assert probed.health.errors == ("etcdserver: no leader",)
     assert not probed.health.serving_voter
+    # Many, for the deadline is noticed now here and now there, and each way ends in other words.
     began = time.monotonic()
-    assert reason(probes.progress(survivor)) == "no quorum committed within 2 s"
-    assert time.monotonic() - began < 3.0
+    command = ProbeProgress(member=survivor.name, client_url=survivor.client_url)
+    for _ in range(24):
+        probes.adapter.submit(command)
+    reasons = {reason(probes.next()) for _ in range(24)}
+    assert reasons == {"no quorum committed within 2 s"}
+    assert time.monotonic() - began < 4.0, "twice the time-out"
 
 
 def test_a_hanging_member_does_not_slow_the_others(three: EtcdCluster, probes: Probes) -> None:
@@ -187,7 +192,7 @@ def test_a_hanging_member_does_not_slow_the_others(three: EtcdCluster, probes: P
     assert time.monotonic() - began < PROMPT
     assert all(isinstance(event, MemberProbed | ProgressMade) for event in prompt)
     late = sorted(reason(probes.next()) for _ in range(2))
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 4.0, "twice the time-out"
     assert late == ["no answer within 2 s", "no quorum committed within 2 s"]
     hanging.signal(signal.SIGCONT)
     until(lambda: isinstance(probes.health(hanging), MemberProbed), what="it answers again")
