@@ -6,6 +6,7 @@ ETCD_MESOS_TEST_ETCD names another folder of that form.  Nothing here is used by
 
 from __future__ import annotations
 
+import http.client
 import os
 import random
 import shutil
@@ -14,7 +15,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,25 @@ class EtcdProcess:
             self.process.wait()
             self.process = None
 
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def serves_peers(self) -> bool:
+        """Whether it answers other members, which it does before it serves clients.
+
+        A new member asks those of the others that listen, one after the other and for up to a
+        second each.  Members started at the same moment, each asking before it answers, lose that
+        second once or more; started as soon as the one before answers, they lose nothing.
+        """
+        host = self.peer_url.removeprefix("http://")
+        with closing(http.client.HTTPConnection(host, timeout=0.5)) as connection:
+            try:
+                connection.request("GET", "/members")
+                return connection.getresponse().status == 200
+            except (OSError, http.client.HTTPException):
+                return False
+
     def status(self) -> MemberHealth | None:
         """Its Status, None if it gives none."""
         try:
@@ -134,6 +154,7 @@ class EtcdCluster:
         initial = ",".join(f"{m.name}={m.peer_url}" for m in self.members)
         for member in self.members:
             member.start(initial, options=self.options)
+            until(member.serves_peers, _STARTS_WITHIN, f"{member.name} answers its peers")
         for member in self.members:
             until(member.leader, _STARTS_WITHIN, f"{member.name} serves: {member.log()[-500:]}")
 

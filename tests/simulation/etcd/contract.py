@@ -17,6 +17,8 @@ HEARTBEAT, ELECTION = 20, 200
 """Milliseconds."""
 PATIENCE = 4.0
 """Seconds a call waits by default."""
+SILENCE = 0.5
+"""Seconds after which no answer to Status is taken for none at all."""
 HEALTHY_AFTER = 5.3
 """Seconds a connection must have stood before etcd lets the list be changed."""
 
@@ -43,7 +45,7 @@ class Cluster(Protocol):
         force: bool = False,
         quota: int = 0,
     ) -> None:
-        """Start a member on its directory; returns at once."""
+        """Start a member on its directory, once the others of `initial` that run answer peers."""
         ...
 
     def kill(self, number: int) -> None: ...
@@ -93,9 +95,15 @@ def until(cluster: Cluster, condition: Callable[[], object], seconds: float = 15
 
 
 def health(cluster: Cluster, number: int) -> MemberHealth:
-    answer = cluster.status(number)
+    answer = cluster.status(number, PATIENCE)
     assert isinstance(answer, MemberHealth), answer
     return answer
+
+
+def silent(cluster: Cluster, number: int) -> bool:
+    """Whether it listens and answers nothing, not even Status."""
+    answer = cluster.status(number, SILENCE)
+    return isinstance(answer, GatewayError) and answer.outcome is Outcome.UNKNOWN
 
 
 def serves(cluster: Cluster, number: int) -> bool:

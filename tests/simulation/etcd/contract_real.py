@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from etcdmesos.adapters.etcd import prove_progress
 from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError, ListedMember, MemberList
 from etcdmesos.cluster.member_health import MemberHealth
-from tests.real_etcd import EtcdProcess, binary
+from tests.real_etcd import EtcdProcess, binary, until
 from tests.simulation.etcd.contract import ELECTION, HEARTBEAT, PATIENCE, TOKEN
 
 T = TypeVar("T")
@@ -54,6 +54,11 @@ class Real:
         options += ["--force-new-cluster"] * force
         options += [f"--quota-backend-bytes={quota}"] * bool(quota)
         pairs = ",".join(f"m{n}={self.peer_url(n)}" for n in initial or (number,))
+        for other in (self._process(n) for n in initial if n != number):
+            until(
+                lambda other=other: other.serves_peers() or not other.running,  # type: ignore[misc]
+                what=f"{other.name} answers its peers",
+            )
         self._process(number).start(pairs, state=state, options=tuple(options))
 
     def kill(self, number: int) -> None:
