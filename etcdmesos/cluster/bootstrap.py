@@ -12,13 +12,16 @@ from attrs import evolve
 
 from etcdmesos.cluster import placement
 from etcdmesos.cluster.commands import Command, Decline, Launch
+from etcdmesos.cluster.constraints import tally
 from etcdmesos.cluster.launch import new_member, server_task
 from etcdmesos.cluster.links import obstacle
 from etcdmesos.cluster.model import Draft, Model, without
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.quorum import quorum
 from etcdmesos.cluster.record import Member, Step
+from etcdmesos.cluster.shunning import avoided_at, shun, shunned_at
 from etcdmesos.cluster.terms import Terms
+from etcdmesos.mesos.offers import Offer
 
 
 def plan_bootstrap(draft: Draft) -> Draft:
@@ -50,24 +53,43 @@ def _gather(draft: Draft) -> Draft:
     if not model.offers:
         return draft.having(gang_since=None)
     settings = model.settings
-    offers = [held.offer for held in model.offers.values()]
-    shunned = {agent for agent, until in model.shunned.items() if until > now}
-    places = placement.choose(offers, settings.cluster_size, settings, shunned=shunned)
     if obstacle(model):
         return draft  # plan_offers gives back what is held for too long
-    if len(places) == settings.cluster_size:
-        return _launch(draft, places)
+    offers = [held.offer for held in model.offers.values()]
+    room = placement.room(offers, settings.cluster_size, settings)
+    if room == settings.cluster_size:
+        return _launch(draft, _places(model, offers, now))
     since = now if model.gang_since is None else model.gang_since
     # Summed as the timer is: a difference may fall short by a rounding, and for ever.
     if now < since + settings.gang_limit:
         return draft.having(gang_since=since).waking(since + settings.gang_limit)
-    lacking = placement.shortage(offers, settings)
-    shortfall = (
-        f"only {len(places)} of {settings.cluster_size} members had a place after "
-        f"{settings.gang_limit:g} s" + (f"; too small: {lacking}" if lacking else "")
-    )
     decline = Decline(offer_ids=tuple(model.offers), refuse_seconds=settings.refuse)
-    return draft.having(offers={}, gang_since=None, setback=shortfall).asking(decline)
+    setback = _shortfall(model, offers, room)
+    return draft.having(offers={}, gang_since=None, setback=setback).asking(decline)
+
+
+def _places(model: Model, offers: list[Offer], now: float) -> tuple[Place, ...]:
+    return placement.choose(
+        offers,
+        model.settings.cluster_size,
+        model.settings,
+        shunned=shunned_at(model.shunned, now),
+        avoided=avoided_at(model.shunned, now),
+    )
+
+
+def _shortfall(model: Model, offers: list[Offer], room: int) -> str:
+    """Why no gang was gathered in time, in words."""
+    settings = model.settings
+    excluded = placement.excluded(offers, settings.cluster_size, settings)
+    lacking = placement.shortage(offers, settings)
+    counted = f"only {room} of {settings.cluster_size} members had a place"
+    reasons = (
+        f"{counted} after {settings.gang_limit:g} s",
+        tally({**model.ruled_out, **excluded}),
+        f"too small: {lacking}" if lacking else "",
+    )
+    return "; ".join(reason for reason in reasons if reason)
 
 
 def _launch(draft: Draft, places: tuple[Place, ...]) -> Draft:
@@ -146,15 +168,14 @@ def _give_up(draft: Draft, reason: str) -> Draft:
     ]
     setback = "; ".join([reason, *ends[:1]])
     failed = {
-        task.agent_id: draft.now + model.settings.shunned
+        task.agent_id
         for member in model.record.members
         if model.ended(member) or member.step is Step.LAUNCHING
         for task in member.tasks
     }
+    shunned = shun(model.shunned, failed, model.settings, draft.now, never_served=True)
     members = tuple(evolve(m, step=Step.REMOVING) for m in model.record.members)
-    draft = draft.having(shunned={**model.shunned, **failed}, setback=setback).recording(
-        members=members
-    )
+    draft = draft.having(shunned=shunned, setback=setback).recording(members=members)
     return _finish_giving_up(draft)
 
 

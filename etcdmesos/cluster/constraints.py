@@ -184,6 +184,16 @@ def refusal(
     return None
 
 
+def tally(by_agent: Mapping[str, str]) -> str:
+    """How many agents each constraint excludes, in words, given the one for each; "" for none."""
+    counts = sorted(Counter(by_agent.values()).items())
+    said = [f"{count} by {constraint}" for constraint, count in counts]
+    if said:
+        noun = "agent" if counts[0][1] == 1 else "agents"
+        said[0] = said[0].replace(" by ", f" {noun} excluded by ", 1)
+    return ", ".join(said)
+
+
 def parse(text: str) -> tuple[Constraint, ...]:
     """The constraints of `text`, in one of two forms.
 

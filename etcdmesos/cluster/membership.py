@@ -34,6 +34,7 @@ from etcdmesos.cluster.repairs import (
     serving_ids,
     strangers,
 )
+from etcdmesos.cluster.shunning import avoided_at, shun, shunned_at
 from etcdmesos.mesos.statuses import ALIVE
 
 ADD_ATTEMPTS = 4
@@ -153,31 +154,47 @@ def _start(draft: Draft, repair: Repair) -> Draft:
 
 def _add(draft: Draft, state: Assessment) -> Draft:
     """Add a learner at a place in hand, if members are missing and all others are well."""
-    model, record, settings = draft.model, draft.model.record, draft.model.settings
+    model, record = draft.model, draft.model.record
     missing = record.target_size - len(record.members)
     if missing <= 0 or learner(record) is not None or len(state.agreeing) < len(record.members):
         return draft
-    places = placement.choose(
-        [held.offer for held in model.offers.values()],
-        1,
-        settings,
-        placed=record.members,
-        shunned={agent for agent, until in model.shunned.items() if until > draft.now},
-    )
-    if not places:
+    draft, place = _place(draft)
+    if place is None:
         return draft
-    member = new_learner(places[0], record.next_member, record.generation, settings)
+    member = new_learner(place, record.next_member, record.generation, model.settings)
     change = Change(kind=Kind.ADD, member=member.name, generation=record.generation)
     draft = draft.recording(
         members=(*record.members, member), next_member=record.next_member + 1, change=change
     ).having(
-        places={member.name: places[0]},
+        places={member.name: place},
         membership=evolve(model.membership, failures=0, failure=""),
     )
     return _ask(
         draft,
         AddLearner(member=member.name, peer_url=member.peer_url, client_url=_through(model, state)),
     )
+
+
+def _place(draft: Draft) -> tuple[Draft, placement.Place | None]:
+    """The place for the next learner, if one is in hand that is worth taking now."""
+    model, settings = draft.model, draft.model.settings
+    avoided = avoided_at(model.shunned, draft.now)
+    places = placement.choose(
+        [held.offer for held in model.offers.values()],
+        1,
+        settings,
+        placed=model.record.members,
+        shunned=shunned_at(model.shunned, draft.now),
+        avoided=avoided,
+    )
+    if not places:
+        return draft, None
+    if places[0].agent_id in avoided:
+        # An agent with free resources offers them at once; others may take a moment longer.
+        patience = min(model.offers[i].since for i in places[0].offer_ids) + settings.elsewhere
+        if draft.now < patience:
+            return draft.waking(patience), None
+    return draft, places[0]
 
 
 # Finishing the change in flight
@@ -289,11 +306,17 @@ def _forget(draft: Draft, member: Member) -> Draft:
         for task in member.tasks
         if (status := model.tasks.get(task.id)) is not None and status.state in ALIVE
     }
-    ill = {member.agent_id: draft.now + model.settings.shunned}
+    shunned = shun(
+        model.shunned,
+        [member.agent_id],
+        model.settings,
+        draft.now,
+        never_served=member.role is Role.LEARNER and bool(member.tasks),
+    )
     ids = [task.id for task in member.tasks]
     return draft.recording(members=members, change=None).having(
         kills={**model.kills, **strays},
-        shunned={**model.shunned, **ill},
+        shunned=shunned,
         views=without(model.views, member.name),
         joining_since=without(model.joining_since, member.name),
         out_of_reach=without(model.out_of_reach, *ids),

@@ -17,6 +17,7 @@ from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.record import Member, Record
 from etcdmesos.cluster.settings import Settings
+from etcdmesos.cluster.shunning import Shunned
 from etcdmesos.cluster.terms import Terms
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.offers import Offer
@@ -182,8 +183,11 @@ class Model(draft.Phased):
     """When the bootstrap under way was launched, or taken over."""
     retry_at: float = 0.0
     """When the next attempt to bootstrap may start."""
-    shunned: Mapping[str, float] = {}
-    """Agents where a launch failed, until when others are preferred."""
+    shunned: Mapping[str, Shunned] = {}
+    """Agents where a launch or a member failed, while others are preferred."""
+    ruled_out: Mapping[str, str] = {}
+    """Agents whose last offer went back because of a constraint, and that constraint in words;
+    while an offer is wanted."""
     revision_saved_at: float = 0.0
     counters: Counters = Counters()
 

@@ -6,9 +6,11 @@ from attrs import evolve
 
 from etcdmesos.cluster.bootstrap import gathering
 from etcdmesos.cluster.commands import Decline, Revive, Suppress
+from etcdmesos.cluster.constraints import refusal
 from etcdmesos.cluster.membership import place_wanted
 from etcdmesos.cluster.model import Draft, without
 from etcdmesos.cluster.placement import shortage, suitable
+from etcdmesos.cluster.repairs import ailing
 
 
 def plan_offers(draft: Draft) -> Draft:
@@ -23,6 +25,9 @@ def plan_offers(draft: Draft) -> Draft:
 def _give_back(draft: Draft, wanted: bool) -> Draft:
     """Decline offers that are of no use, or were held for too long; what could not be given back
     before, again."""
+    ruled_out = _ruled_out(draft) if wanted else {}
+    if ruled_out != draft.model.ruled_out:
+        draft = draft.having(ruled_out=ruled_out)
     model, settings = draft.model, draft.model.settings
     if not model.offers and not model.unreturned:
         return draft
@@ -56,12 +61,36 @@ def _suppress_or_revive(draft: Draft, wanted: bool) -> Draft:
     )
 
 
+def _ruled_out(draft: Draft) -> dict[str, str]:
+    """By agent, the constraint for which its offer, in hand or given back lately, is of no use.
+
+    Members that are to be replaced are left out of account: their offers would come back late.
+    """
+    model, settings = draft.model, draft.model.settings
+    if not settings.constraints:
+        return {}
+    members = model.record.members
+    staying = [m for m in members if not (m.name in model.places or ailing(model, m, draft.now))]
+    more = settings.cluster_size - len(staying) > 1
+    ruled_out = dict(model.ruled_out)
+    for held in model.offers.values():
+        broken = refusal(settings.constraints, held.offer, staying, more_to_come=more)
+        if broken is None:
+            ruled_out.pop(held.offer.agent_id, None)
+        else:
+            ruled_out[held.offer.agent_id] = str(broken)
+    return ruled_out
+
+
 def _may_serve(draft: Draft, offer_id: str) -> bool:
-    """Whether the offer, alone or with others of its agent, has room for one more member."""
+    """Whether the offer, alone or with others of its agent, has room for one more member on an
+    agent where there may be one."""
     offers, model = draft.model.offers, draft.model
     offer = offers[offer_id].offer
     occupied = {m.agent_id for m in model.record.members if m.name not in model.places}
     if model.settings.single_instance_per_agent and offer.agent_id in occupied:
+        return False
+    if offer.agent_id in model.ruled_out:
         return False
     others = sum(held.offer.agent_id == offer.agent_id for held in offers.values()) > 1
     return others or suitable(offer, draft.model.settings)

@@ -74,6 +74,8 @@ class Settings:
     shunned_most: float = 4800.0
     """How long an agent where a launch or a member failed is taken last: doubles with every failure
     in a row from the first to the most."""
+    elsewhere: float = 10.0
+    """How long an offer of an agent where nothing works is held in the hope of another one."""
     member_timeout: float = 60.0
     """How long a member may be out of reach, or answer nothing, before it is replaced."""
     learner_limit: float = 300.0

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from etcdmesos.cluster import placement
 from etcdmesos.cluster.bootstrap import hopeless
+from etcdmesos.cluster.constraints import tally
 from etcdmesos.cluster.findings import findings
 from etcdmesos.cluster.health import Assessment, assess
 from etcdmesos.cluster.links import obstacle
@@ -59,7 +60,16 @@ def _gathering(model: Model, now: float) -> str:
     size = model.settings.cluster_size
     offers = [held.offer for held in model.offers.values()]
     room = placement.room(offers, size, model.settings)
-    return f"waits for offers: {room} of {size} members have a place{_before(model)}"
+    excluded = _excluded(model, size)
+    return f"waits for offers: {room} of {size} members have a place{excluded}{_before(model)}"
+
+
+def _excluded(model: Model, count: int) -> str:
+    """Which constraints keep the next `count` members off agents that have room."""
+    offers = [held.offer for held in model.offers.values()]
+    held = placement.excluded(offers, count, model.settings, model.record.members)
+    said = tally({**model.ruled_out, **held})
+    return f" ({said})" if said else ""
 
 
 def _before(model: Model) -> str:
@@ -102,13 +112,21 @@ def _stuck(model: Model, now: float) -> list[str]:
         return []  # which is a finding
     waits = _foreign(model)
     if len(record.members) < record.target_size:
-        room = f"waits for an offer with room for a member{_before(model)}"
-        waits.append("waits until somebody removes it" if waits else room)
+        waits.append("waits until somebody removes it" if waits else _lacking(model))
     elif any(ailing(model, member, now) for member in record.members) and view.listing:
         waits.append("no member can be removed while the others are no quorum of the rest")
     if view.failure:
         waits.append(f"etcd said: {view.failure}")
     return waits
+
+
+def _lacking(model: Model) -> str:
+    """What is missing for another member."""
+    offers = [held.offer for held in model.offers.values()]
+    if placement.room(offers, 1, model.settings, model.record.members):
+        hosts = sorted({offer.hostname for offer in offers})
+        return f"waits for another agent than {', '.join(hosts)}, where a new member failed"
+    return f"waits for an offer with room for a member{_excluded(model, 1)}{_before(model)}"
 
 
 def _reconfiguring(model: Model, now: float) -> str:

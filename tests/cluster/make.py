@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import evolve
@@ -54,7 +55,14 @@ def resources(
     )
 
 
-def offer(offer_id: str, agent: str = "", **amounts: Any) -> Offer:
+def offer(
+    offer_id: str,
+    agent: str = "",
+    region: str = "",
+    zone: str = "",
+    attributes: Mapping[str, str] | None = None,
+    **amounts: Any,
+) -> Offer:
     """An offer of the agent `agent` (by default the part of the id before the dash)."""
     agent = agent or offer_id.partition("-")[0]
     return Offer(
@@ -63,7 +71,9 @@ def offer(offer_id: str, agent: str = "", **amounts: Any) -> Offer:
         hostname=f"host-{agent}",
         address=f"10.0.0.{sum(agent.encode()) % 250}",
         resources=resources(**amounts),
-        attributes={},
+        attributes=attributes or {},
+        region=region,
+        zone=zone,
     )
 
 

@@ -19,6 +19,7 @@ from attrs import evolve
 
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
+from etcdmesos.cluster.constraints import parse
 from etcdmesos.cluster.findings import findings
 from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.model import Model
@@ -124,7 +125,9 @@ class Stage:
         if options:
             texts = _options(options)
             size = int(texts.pop("size", "3"))
-            self.settings = make.settings(size, **{k: json.loads(v) for k, v in texts.items()})
+            constraints = parse(texts.pop("constraints", ""))
+            others = {k: json.loads(v) for k, v in texts.items()}
+            self.settings = make.settings(size, constraints=constraints, **others)
         self.model, self.ended = make.CONTROLLER.start(self.settings), False
         self.feed(e.TimerFired())
 
@@ -209,7 +212,8 @@ class Stage:
         self.feed(e.MasterStateRead(state=state, subscription=asked))
 
     def do_offers(self, *agents: str) -> None:
-        """One offer from each agent: `offers a b:cpus=0.5 c:ports=31000-31000+31005-31005`."""
+        """One offer from each agent: `offers a b:cpus=0.5 c:ports=31000-31000+31005-31005`,
+        `offers a:zone=z1:rack=r1` (region, zone, and an attribute)."""
         offers = []
         for text in agents:
             agent, *amounts = text.split(":")
@@ -339,7 +343,11 @@ def _options(words: Iterable[str]) -> dict[str, str]:
 
 
 def _amounts(options: Mapping[str, str]) -> dict[str, Any]:
-    amounts: dict[str, Any] = {k: float(v) for k, v in options.items() if k != "ports"}
+    scalars = ("cpus", "mem", "disk")
+    amounts: dict[str, Any] = {k: float(v) for k, v in options.items() if k in scalars}
+    amounts |= {k: v for k, v in options.items() if k in ("region", "zone")}
+    named = (*scalars, *amounts, "ports")
+    amounts["attributes"] = {k: v for k, v in options.items() if k not in named}
     if "ports" in options:
         pairs = [text.split("-") for text in options["ports"].split("+") if text]
         amounts["ports"] = tuple((int(begin), int(end)) for begin, end in pairs)
