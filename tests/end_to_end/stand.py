@@ -86,16 +86,24 @@ class Daemon:
         return status
 
 
-def free_block() -> int:
-    """The first of 1,000 ports, below those the kernel gives out, that nobody uses.
+@contextmanager
+def block_of_ports() -> Iterator[int]:
+    """The first of 1,000 ports, below those the kernel gives out, that are this run's alone.
 
     Members get the ports that agents offer, so two runs on one machine must not offer the same.
+    A block is taken by binding its first port, on an address that no agent has, until the end.
     """
     blocks = list(range(20000, 32000, 1000))
     random.shuffle(blocks)
     for first in blocks:
-        if all(_is_free(f"127.0.0.{11 + n}", first + 100 * n) for n in range(10)):
-            return first
+        with socket.socket() as taken:
+            try:
+                taken.bind(("127.0.0.10", first))
+            except OSError:
+                continue
+            if all(_is_free(f"127.0.0.{11 + n}", first + 100 * n) for n in range(10)):
+                yield first
+                return
     raise AssertionError("no block of ports is free")
 
 
@@ -107,20 +115,21 @@ def _is_free(host: str, port: int) -> bool:
 @contextmanager
 def local(folder: Path, *arguments: str) -> Iterator[Daemon]:
     """etcd-mesos-local on free ports with everything below `folder`."""
-    daemon = Daemon(
-        "etcd-mesos-local",
-        f"-work-dir={folder}/run",
-        "-master-port=0",
-        "-agent-port=0",
-        "-admin-port=0",
-        "-artifact-port=0",
-        f"-first-port={free_block()}",
-        *arguments,
-    )
-    try:
-        yield daemon
-    finally:
-        daemon.end()
+    with block_of_ports() as first_port:
+        daemon = Daemon(
+            "etcd-mesos-local",
+            f"-work-dir={folder}/run",
+            "-master-port=0",
+            "-agent-port=0",
+            "-admin-port=0",
+            "-artifact-port=0",
+            f"-first-port={first_port}",
+            *arguments,
+        )
+        try:
+            yield daemon
+        finally:
+            daemon.end()
 
 
 def get(address: str, path: str) -> tuple[int, str]:

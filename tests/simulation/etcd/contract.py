@@ -100,6 +100,12 @@ def health(cluster: Cluster, number: int) -> MemberHealth:
     return answer
 
 
+def settled(cluster: Cluster, number: int) -> bool:
+    """Whether it has applied whatever is committed."""
+    answer = health(cluster, number)
+    return answer.applied_index == answer.commit_index
+
+
 def silent(cluster: Cluster, number: int) -> bool:
     """Whether it listens and answers nothing, not even Status."""
     answer = cluster.status(number, SILENCE)

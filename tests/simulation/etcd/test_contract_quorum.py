@@ -17,6 +17,7 @@ from tests.simulation.etcd.contract import (
     leader_of,
     listed,
     serves,
+    settled,
     silent,
     until,
     written,
@@ -26,12 +27,13 @@ from tests.simulation.etcd.contract import (
 def test_a_new_cluster_of_one_serves(cluster: Cluster) -> None:
     """Status, writes, and a progress probe that leaves the revision alone."""
     bootstrap(cluster, 1)
+    # The cluster's version is agreed on through raft, too, a moment after the first leader.
+    until(cluster, lambda: settled(cluster, 0))
     before = health(cluster, 0)
     assert before.serving_voter
     assert before.leader == before.member_id
     assert before.version == cluster.version
     assert (before.revision, before.term) == (1, 2)
-    assert before.applied_index == before.commit_index
     assert cluster.put(0, "a") == 2
     assert cluster.put(0, "b") == 3
     index = health(cluster, 0).commit_index
