@@ -7,8 +7,7 @@ corruption).
 
 from __future__ import annotations
 
-from etcdmesos.cluster.health import fresh_view, serves, voters
-from etcdmesos.cluster.member_health import Alarm
+from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Member
 
@@ -16,21 +15,9 @@ NOSPACE = "NOSPACE"
 CORRUPT = "CORRUPT"
 
 
-def raised(model: Model, now: float) -> list[Alarm]:
-    """Alarms that serving voters named lately, sorted."""
-    named = {
-        alarm
-        for member in voters(model.record)
-        if (view := fresh_view(model, member, now)) is not None and view.latest is not None
-        for alarm in view.latest.alarms
-        if serves(model.record, view.latest)
-    }
-    return sorted(named)
-
-
 def kinds_of(model: Model, member: Member, now: float) -> list[str]:
     """What `member` raises, sorted."""
-    return [alarm.kind for alarm in raised(model, now) if alarm.member_id == member.id]
+    return [alarm.kind for alarm in assess(model, now).alarms if alarm.member_id == member.id]
 
 
 def corrupt(model: Model, member: Member, now: float) -> bool:

@@ -58,7 +58,7 @@ def findings(model: Model, state: Assessment, now: float) -> list[Finding]:
             found.append(Finding(kind=kind, member=member.name, text=f"{member.name} {text}"))
     return [
         *found,
-        *_of_alarms(model, now),
+        *_of_alarms(model, state),
         *_of_progress(model, state, now),
         *_of_the_list(model),
         *_of_the_term(model, now),
@@ -105,13 +105,13 @@ def _trouble_of_one_that_answers(model: Model, view: MemberView) -> tuple[Kind, 
     )
 
 
-def _of_alarms(model: Model, now: float) -> Iterator[Finding]:
+def _of_alarms(model: Model, state: Assessment) -> Iterator[Finding]:
     by_id = {member.id: member.name for member in model.record.members if member.id}
     remedies = {
         alarms.NOSPACE: "make space (compact, defragment) and disarm it",
         alarms.CORRUPT: "once that member is replaced, disarm it",
     }
-    for alarm in alarms.raised(model, now):
+    for alarm in state.alarms:
         name = by_id.get(alarm.member_id, "")
         who = name or f"member {alarm.member_id}, which is none of ours any more,"
         if alarm.kind in remedies:

@@ -8,11 +8,13 @@ rest.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from functools import wraps
 
 from attrs import evolve, frozen
 
 from etcdmesos.cluster.commands import ProbeMember, ProbeProgress
-from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.member_health import Alarm, MemberHealth
 from etcdmesos.cluster.model import Draft, MemberView, Model
 from etcdmesos.cluster.quorum import has_quorum
 from etcdmesos.cluster.record import Member, Record, Role, Step
@@ -36,6 +38,8 @@ class Assessment:
     """A quorum agrees on a leader and commits proposals."""
     healthy: bool
     """All target-size members serve, agree, and did so in two readings of the same term."""
+    alarms: tuple[Alarm, ...]
+    """Those that serving voters named lately, sorted."""
 
 
 def voters(record: Record) -> tuple[Member, ...]:
@@ -51,16 +55,35 @@ def serves(record: Record, health: MemberHealth) -> bool:
     return health.serving_voter and record.cluster_id in ("", health.cluster_id)
 
 
+def _remembering(
+    work_out: Callable[[Model, float], Assessment],
+) -> Callable[[Model, float], Assessment]:
+    """The guards and plans of one step ask the same of the same model, many times over."""
+    last: tuple[Model, float, Assessment] | None = None
+
+    @wraps(work_out)
+    def remembered(model: Model, now: float) -> Assessment:
+        nonlocal last
+        known = last
+        if known is None or known[0] is not model or known[1] != now:
+            last = known = (model, now, work_out(model, now))
+        return known[2]
+
+    return remembered
+
+
+@_remembering
 def assess(model: Model, now: float) -> Assessment:
     """How the cluster stands at `now`, from the probes that are still fresh."""
     record = model.record
     config = voters(record)
-    fresh = {m.name: view for m in config if (view := fresh_view(model, m, now)) is not None}
-    words = {
-        name: (latest.cluster_id, latest.leader, latest.term)
+    fresh = {m.name: view for m in config if (view := _fresh_view(model, m, now)) is not None}
+    said = {
+        name: latest
         for name, view in fresh.items()
         if (latest := view.latest) is not None and serves(record, latest)
     }
+    words = {name: (word.cluster_id, word.leader, word.term) for name, word in said.items()}
     votes = Counter(words.values())
     # Sorted, so that a tie cannot depend on the order in which probes came back.
     common = max(sorted(votes), key=votes.__getitem__, default=None)
@@ -73,10 +96,11 @@ def assess(model: Model, now: float) -> Assessment:
         agreeing=agreeing,
         serving=serving,
         healthy=serving and complete and all(_stable(fresh[name]) for name in agreeing),
+        alarms=tuple(sorted({alarm for word in said.values() for alarm in word.alarms})),
     )
 
 
-def fresh_view(model: Model, member: Member, now: float) -> MemberView | None:
+def _fresh_view(model: Model, member: Member, now: float) -> MemberView | None:
     """What the probes of `member` have shown, if that still counts at `now`."""
     view, settings = model.view(member.name), model.settings
     if view.latest is None or now - view.latest_at > FRESH_INTERVALS * settings.probe_interval:

@@ -163,10 +163,11 @@ def _dead_voter(model: Model, listing: MemberList, state: Assessment, now: float
     joining = learner(model.record)
     if joining is not None and joining.step is not Step.JOINING:
         return None
-    serving = serving_ids(model, state, now)
     for member in model.record.members:
         trouble = ailing(model, member, now) if member.role is Role.VOTER else ""
-        entry = entry_of(member, listing)
-        if trouble and entry is not None and may_remove(entry, listing, serving - {entry.id}):
-            return Repair(kind=Kind.REMOVE, member=member, id=entry.id, why=trouble)
+        entry = entry_of(member, listing) if trouble else None
+        if entry is not None:
+            others = serving_ids(model, state, now) - {entry.id}
+            if may_remove(entry, listing, others):
+                return Repair(kind=Kind.REMOVE, member=member, id=entry.id, why=trouble)
     return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from etcdmesos.cluster.alarms import kinds_of, raised
+from etcdmesos.cluster.alarms import kinds_of
 from etcdmesos.cluster.findings import findings
 from etcdmesos.cluster.health import Assessment, assess
 from etcdmesos.cluster.model import Model
@@ -65,7 +65,7 @@ def members(model: Model, now: float) -> list[dict[str, Any]]:
 def health(model: Model, now: float) -> tuple[bool, str]:
     """Whether the *cluster* serves reads and writes, and one line that says how."""
     state = assess(model, now)
-    if state.serving and raised(model, now):
+    if state.serving and state.alarms:
         return False, f"refuses writes, {model.phase}: {why(model, now)}"
     if state.healthy:
         noted = "; ".join(f.text for f in findings(model, state, now))
