@@ -1,7 +1,7 @@
 """The master's books: frameworks, agents, offers, tasks. Data with bookkeeping, no decisions.
 
 What a master forgets when it fails over is exactly one Cluster, except the registry
-(agents known to exist), which is handed on.
+(agents known to exist, reachable or not), which is handed on.
 """
 
 from __future__ import annotations
@@ -138,17 +138,25 @@ class Departed:
     since: float
 
 
+@dataclass(frozen=True)
+class Registry:
+    """What one leading master leaves to the next: agents by id, and no tasks."""
+
+    admitted: dict[str, Departed] = field(default_factory=dict)
+    unreachable: dict[str, Departed] = field(default_factory=dict)
+
+
 class Cluster:
     """All that one leading master knows."""
 
-    def __init__(self, registry: dict[str, Departed] | None = None) -> None:
+    def __init__(self, registry: Registry) -> None:
         self.master_id = str(uuid.uuid4())
         self.start_time = time.time()
         self.frameworks: dict[str, Framework] = {}
         self.completed_frameworks: dict[str, Framework] = {}
         self.agents: dict[str, AgentRecord] = {}
-        self.recovered: dict[str, Departed] = registry or {}
-        self.unreachable: dict[str, Departed] = {}
+        self.recovered = dict(registry.admitted)
+        self.unreachable = dict(registry.unreachable)
         self.offers: dict[str, Offer] = {}
         self._framework_count = 0
         self._agent_count = 0
@@ -169,14 +177,14 @@ class Cluster:
         self._offer_count += 1
         return f"{self.master_id}-O{self._offer_count - 1}"
 
-    def registry(self) -> dict[str, Departed]:
-        """The agents the next master must expect back."""
+    def registry(self) -> Registry:
+        """The agents the next master must expect back, and those given up already."""
         now = time.time()
         known = {
             agent.agent_id: Departed(agent.agent_id, agent.info, agent.pid, now)
             for agent in self.agents.values()
         }
-        return {**self.recovered, **known}
+        return Registry(admitted={**self.recovered, **known}, unreachable=self.unreachable)
 
     def offered(self, agent_id: str) -> Resources:
         """What is lent out of an agent."""

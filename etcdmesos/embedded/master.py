@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from etcdmesos.embedded import resources, state_endpoint
-from etcdmesos.embedded.cluster import AgentRecord, Cluster, Departed
+from etcdmesos.embedded.cluster import AgentRecord, Cluster, Registry
 from etcdmesos.embedded.link import Disturbances, Letter, Link
 from etcdmesos.embedded.master_context import HOST, MasterContext, MasterSettings
 from etcdmesos.embedded.membership import Membership
@@ -36,7 +36,7 @@ class Master:
         settings: MasterSettings,
         disturbances: Disturbances,
         work_dir: str,
-        registry: dict[str, Departed] | None = None,
+        registry: Registry,
     ) -> None:
         self.context = MasterContext(settings, Cluster(registry), disturbances)
         self._work_dir = work_dir

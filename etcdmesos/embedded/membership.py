@@ -103,6 +103,14 @@ class Membership:
                 task.state = value["state"]
         for key in set(agent.tasks) - set(reported):
             self._lost_by_agent(agent, key)
+        self._forget_unreachable(agent.agent_id)
+
+    def _forget_unreachable(self, agent_id: str) -> None:
+        """An agent that is back has no unreachable tasks: nothing is told of those it lost."""
+        for framework in self._context.cluster.frameworks.values():
+            for task_id, task in list(framework.unreachable.items()):
+                if task.agent_id == agent_id:
+                    del framework.unreachable[task_id]
 
     def _lost_by_agent(self, agent: AgentRecord, key: tuple[str, str]) -> None:
         """A task the master knows and the agent never got, or forgot."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from etcdmesos.embedded.agent import Agent
 from etcdmesos.embedded.agent_context import AgentSettings
-from etcdmesos.embedded.cluster import Departed
+from etcdmesos.embedded.cluster import Registry
 from etcdmesos.embedded.command_executor import CommandExecutor
 from etcdmesos.embedded.containers import Containers
 from etcdmesos.embedded.control import Control
@@ -62,7 +62,7 @@ class EmbeddedMesos:
         self.containers = Containers(self.work_dir)
         self.places: dict[str, Place] = {}
         self._master_settings = self.options.master_settings()
-        self.leader = self._new_master(None)
+        self.leader = self._new_master(Registry())
         self._control = Control(self, self.options.effective_control_port())
         for number in range(1, self.options.agents + 1):
             self._add_place(self.options.agent_settings(number, self.work_dir))
@@ -76,7 +76,7 @@ class EmbeddedMesos:
         # Looked up at delivery, so that a letter reaches whoever leads then.
         self.leader.receive(link, letter)
 
-    def _new_master(self, registry: dict[str, Departed] | None) -> Master:
+    def _new_master(self, registry: Registry) -> Master:
         settings = self._master_settings
         return Master(settings, self.disturbances, str(self.work_dir / "master"), registry)
 

@@ -212,6 +212,85 @@ def test_another_master_leads(start: Start) -> None:
         scheduler.update("t", "TASK_KILLED", position)
 
 
+def test_implicit_reconciliation_leaves_out_the_unreachable(start: Start) -> None:
+    """Recorded: asked for by name with its agent it is UNREACHABLE; asked for all, those within
+    reach are RUNNING and nothing is said of it until its agent is back."""
+    mesos = start(agents=2)
+    with Scheduler(mesos.master) as scheduler:
+        lost, kept = (launch(scheduler, name) for name in ("lost", "kept"))
+        assert lost["agent_id"] != kept["agent_id"]
+        control(mesos, "agent/lose", agent=lost["hostname"])
+        scheduler.update("lost", "TASK_UNREACHABLE")
+        position = len(scheduler.events)
+        one = {"task_id": {"value": "lost"}, "agent_id": lost["agent_id"]}
+        scheduler.call("RECONCILE", tasks=[one])
+        scheduler.update("lost", "TASK_UNREACHABLE", position)
+        scheduler.call("RECONCILE", tasks=[])
+        scheduler.update("kept", "TASK_RUNNING", position)
+        control(mesos, "agent/return", agent=lost["hostname"])
+        scheduler.update("lost", "TASK_RUNNING", position)
+        told = [e["update"]["status"] for e in scheduler.events[position:] if e["type"] == "UPDATE"]
+        ours = [(one["state"], one["message"]) for one in told]
+    events = captures.events("stream_ha_partition_aware")
+    recorded = [e["update"]["status"] for e in events if e["type"] == "UPDATE"]
+    texts = [(one["state"], one.get("message", "")) for one in recorded]
+    first = texts.index(("TASK_UNREACHABLE", "Reconciliation: Task is unreachable"))
+    back = texts.index(("TASK_RUNNING", "Unreachable agent re-reregistered"))
+    # There were two tasks within reach.
+    assert len(texts[first:back]) == 3
+    assert list(dict.fromkeys(texts[first : back + 1])) == ours
+
+
+def test_the_next_master_knows_who_was_unreachable(start: Start) -> None:
+    """The registry lists them: Master::_recover takes `registry.unreachable()` into
+    `slaves.unreachable`, and `registry.slaves()` into `slaves.recovered`."""
+    mesos = start(agents=2)
+    with Scheduler(mesos.master) as scheduler:
+        offer = launch(scheduler, "t")
+        control(mesos, "agent/lose", agent=offer["hostname"])
+        scheduler.update("t", "TASK_UNREACHABLE")
+        position = len(scheduler.events)
+        control(mesos, "master/failover", recovery=0, agents_after=0)
+        scheduler.wait_end()
+        scheduler.subscribe()
+        state = get_json(mesos.master, "/state")
+        assert state["unreachable_slaves"] == 1
+        assert offer["agent_id"]["value"] not in [one["id"] for one in state["recovered_slaves"]]
+        scheduler.call(
+            "RECONCILE", tasks=[{"task_id": {"value": "t"}, "agent_id": offer["agent_id"]}]
+        )
+        status = scheduler.update("t", "TASK_UNREACHABLE", position)
+        assert status["message"] == "Reconciliation: Task is unreachable"
+        control(mesos, "agent/return", agent=offer["hostname"])
+        status = scheduler.update("t", "TASK_RUNNING", position)
+        assert status["message"] == "Unreachable agent re-reregistered"
+        assert get_json(mesos.master, "/state")["unreachable_slaves"] == 0
+
+
+def test_what_a_returning_agent_does_not_name_is_forgotten(start: Start) -> None:
+    """Without a word: Master::__reregisterSlave drops all of an agent's `unreachableTasks` once it
+    is back ("All tasks from this agent are now reachable so clean them up")."""
+    mesos = start()
+    with Scheduler(mesos.master, checkpoint=False) as scheduler:
+        offer = launch(scheduler, "t")
+        # A frozen agent's connection stands, so the task is not lost with it.
+        control(mesos, "agent/pause", agent="agent1")
+        scheduler.update("t", "TASK_UNREACHABLE")
+        [framework] = get_json(mesos.master, "/state")["frameworks"]
+        assert [one["id"] for one in framework["unreachable_tasks"]] == ["t"]
+        position = len(scheduler.events)
+        # Without checkpoint the new daemon knows nothing of it.
+        control(mesos, "agent/restart", agent="agent1")
+        assert scheduler.offer()["agent_id"] == offer["agent_id"]
+        [framework] = get_json(mesos.master, "/state")["frameworks"]
+        assert framework["unreachable_tasks"] == []
+        assert states(scheduler, "t", position) == []
+        scheduler.call(
+            "RECONCILE", tasks=[{"task_id": {"value": "t"}, "agent_id": offer["agent_id"]}]
+        )
+        scheduler.update("t", "TASK_GONE", position)
+
+
 def subscribable(mesos: EmbeddedMesos, call: Json) -> bool:
     return post_json(mesos.master, "/api/v1/scheduler", {**call, "subscribe": {}})[0] != 503
 
