@@ -45,6 +45,12 @@ OWN_FLAGS = (
     f.Flag("master-port", f.whole_number, 5050, "port of the Mesos master on 127.0.0.1, 0 for any"),
     f.Flag("agent-port", f.whole_number, 5051, "port of every agent, 0 for any"),
     f.Flag("first-port", f.whole_number, 31000, "agent n offers the n-th hundred from this one"),
+    f.Flag(
+        "agent-ping-timeout-seconds",
+        f.number,
+        15.0,
+        "an agent that misses five pings of so many seconds is unreachable",
+    ),
     f.Flag("mesos-only", f.boolean, False, "start no scheduler"),
 )
 NOT_PASSED_ON = ("master", "log_dir", "address")
@@ -118,6 +124,7 @@ def _mesos(values: Mapping[str, Any], work_dir: Path) -> Iterator[EmbeddedMesos]
                     agent_port=values["agent_port"],
                     first_port=values["first_port"],
                     agents=values["agents"],
+                    ping_timeout=values["agent_ping_timeout_seconds"],
                 )
             )
         except (ValueError, OSError) as error:

@@ -149,12 +149,12 @@ def stats(address: str) -> dict[str, Any]:
     return body
 
 
-def until(condition: Any, what: str) -> Any:
-    """The first true value of `condition`, asked ten times a second."""
+def until(condition: Any, what: str, pause: float = 0.1) -> Any:
+    """The first true value of `condition`, asked after every `pause` seconds."""
     deadline = time.monotonic() + LIMIT
     while not (value := condition()):
         assert time.monotonic() < deadline, f"{what}: not within {LIMIT:g} s"
-        time.sleep(0.1)
+        time.sleep(pause)
     return value
 
 

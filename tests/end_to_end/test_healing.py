@@ -19,6 +19,7 @@ from tests.end_to_end.stand import (
     etcd_binary,
     etcd_process,
     executor_process,
+    get,
     local,
     stats,
     until,
@@ -60,6 +61,14 @@ class Cluster:
         assert answer.status == 200, answer.read()
         connection.close()
 
+    def finds(self, name: str) -> list[str]:
+        """The members with a finding of this name; "" stands for the cluster."""
+        return [f["member"] for f in stats(self.admin)["findings"] if f["name"] == name]
+
+    def serves(self) -> bool:
+        """Whether /healthz says so."""
+        return get(self.admin, "/healthz")[0] == 200
+
     def processes(self, *names: str) -> dict[str, int]:
         """The pids of these members' etcds."""
         return {name: etcd_process(self.folder, name) for name in names}
@@ -79,9 +88,11 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, size: int = 3) -> Iterator[Cluster]:
+def cluster(folder: Path, size: int = 3, *flags: str) -> Iterator[Cluster]:
+    """One that is healthy; `flags` are for etcd-mesos-local."""
     with local(
         folder,
+        *flags,
         f"-cluster-size={size}",
         f"-agents={size + 2}",
         f"-etcd-bin={etcd_binary(VERSION)}",
@@ -160,3 +171,91 @@ def test_a_member_paused_for_too_long_is_replaced_and_never_let_in_again(tmp_pat
             os.kill(pid, signal.SIGCONT)
         until(lambda: not Path(f"/proc/{pid}").exists(), "the old etcd ends")
         here.heals_without("etcd-2")
+
+
+def test_a_member_out_of_reach_is_replaced_and_killed_when_it_comes_back(tmp_path: Path) -> None:
+    """Its agent was cut off, and comes back with the task, which is never let in again."""
+    with cluster(tmp_path, 3, "-agent-ping-timeout-seconds=0.5") as here:
+        before = here.processes("etcd-1", "etcd-3")
+        agent, pid = here.members()["etcd-2"]["hostname"], etcd_process(tmp_path, "etcd-2")
+        # Paused, it cannot find out by itself that it was removed, and end.
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            here.tell("agent/lose", agent=agent)
+            until(lambda: here.finds("out_of_reach") == ["etcd-2"], "the task is out of reach")
+            here.heals_without("etcd-2")
+            assert Path(f"/proc/{pid}").exists()
+            here.tell("agent/return", agent=agent)
+            until(lambda: _is_asked_to_end(pid), "it is asked to end")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        until(lambda: not Path(f"/proc/{pid}").exists(), "the old etcd ends")
+        here.heals_without("etcd-2")
+        assert here.processes("etcd-1", "etcd-3") == before
+
+
+def _is_asked_to_end(pid: int) -> bool:
+    """Whether SIGTERM waits for the process, which is stopped."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    pending = next(line for line in status.splitlines() if line.startswith("ShdPnd"))
+    return bool(int(pending.split()[1], 16) & 1 << signal.SIGTERM - 1)
+
+
+def test_a_replacement_killed_while_joining_is_replaced(tmp_path: Path) -> None:
+    """It is taken off the list again, and another one joins elsewhere."""
+    with cluster(tmp_path) as here:
+        before = here.processes("etcd-1", "etcd-3")
+        os.kill(executor_process(tmp_path, "etcd-2"), signal.SIGKILL)
+        joining = until(lambda: _executor_of(tmp_path, "etcd-4"), "the replacement starts", 0.005)
+        os.kill(joining, signal.SIGKILL)
+        assert here.members()["etcd-4"]["role"] == "learner"
+        here.heals_without("etcd-2", "etcd-4")
+        assert here.processes("etcd-1", "etcd-3") == before
+
+
+def _executor_of(folder: Path, member: str) -> int | None:
+    try:
+        return executor_process(folder, member)
+    except AssertionError:
+        return None
+
+
+def test_a_full_store_is_found_and_cleared_by_the_operator(tmp_path: Path) -> None:
+    """NOSPACE: reported until there is space and the alarm is disarmed; nobody is replaced."""
+    with cluster(tmp_path, 3, "-etcd-option=quota-backend-bytes=2000000") as here:
+        before = here.processes("etcd-1", "etcd-2", "etcd-3")
+        value = "x" * 100_000
+        until(lambda: not _succeeds(here, "put", "big", value), "the store is full", 0)
+        until(lambda: here.finds("nospace"), "it is found")
+        assert not here.serves()
+        assert "raises NOSPACE" in stats(here.admin)["why"]
+        revision = json.loads(here.etcdctl("get", "big", "-w=json"))["header"]["revision"]
+        here.etcdctl("compaction", str(revision), "--physical")
+        here.etcdctl("defrag")
+        here.etcdctl("alarm", "disarm")
+        until(lambda: here.serves() and not stats(here.admin)["findings"], "it is cleared")
+        here.etcdctl("put", "big", "small")
+        here.heals_without()
+        assert here.processes("etcd-1", "etcd-2", "etcd-3") == before
+
+
+def test_a_corrupt_member_is_replaced(tmp_path: Path) -> None:
+    """As etcd's own check would say it; its alarm is left to the operator."""
+    with cluster(tmp_path) as here:
+        before = here.processes("etcd-1", "etcd-3")
+        bad = here.members()["etcd-2"]
+        _raise_corrupt(bad["clientURL"], bad["id"])
+        here.heals_without("etcd-2")
+        assert here.finds("corrupt") == [""]
+        here.etcdctl("alarm", "disarm")
+        until(here.serves, "writes are taken again")
+        here.etcdctl("put", "after", "all")
+        assert here.processes("etcd-1", "etcd-3") == before
+
+
+def _raise_corrupt(client_url: str, member_id: str) -> None:
+    connection = http.client.HTTPConnection(client_url.removeprefix("http://"), timeout=10)
+    body = {"action": "ACTIVATE", "memberID": str(int(member_id, 16)), "alarm": "CORRUPT"}
+    connection.request("POST", "/v3/maintenance/alarm", json.dumps(body))
+    assert connection.getresponse().status == 200
+    connection.close()
