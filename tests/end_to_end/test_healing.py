@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -206,18 +206,20 @@ def test_a_replacement_killed_while_joining_is_replaced(tmp_path: Path) -> None:
     with cluster(tmp_path) as here:
         before = here.processes("etcd-1", "etcd-3")
         os.kill(executor_process(tmp_path, "etcd-2"), signal.SIGKILL)
-        joining = until(lambda: _executor_of(tmp_path, "etcd-4"), "the replacement starts", 0.005)
-        os.kill(joining, signal.SIGKILL)
-        assert here.members()["etcd-4"]["role"] == "learner"
-        here.heals_without("etcd-2", "etcd-4")
+        name, pid = until(lambda: _joining(here), "the replacement starts", 0.005)
+        os.kill(pid, signal.SIGKILL)
+        assert here.members()[name]["role"] == "learner"
+        here.heals_without("etcd-2", name)
         assert here.processes("etcd-1", "etcd-3") == before
 
 
-def _executor_of(folder: Path, member: str) -> int | None:
-    try:
-        return executor_process(folder, member)
-    except AssertionError:
-        return None
+def _joining(here: Cluster) -> tuple[str, int] | None:
+    """The member that joins, and its executor once that runs."""
+    for member in here.members().values():
+        if member["role"] == "learner":
+            with suppress(AssertionError):
+                return member["name"], executor_process(here.folder, member["name"])
+    return None
 
 
 def test_a_full_store_is_found_and_cleared_by_the_operator(tmp_path: Path) -> None:
