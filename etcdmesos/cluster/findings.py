@@ -70,7 +70,8 @@ def _trouble(model: Model, member: Member) -> tuple[Kind, str]:
     status = next(iter(statuses(model, member)), None)
     view = model.view(member.name)
     if status is not None and status.dead:
-        return Kind.DEAD, f"is dead ({_detail(status)})"
+        by = " on the operator's word" if status.state is TaskState.GONE_BY_OPERATOR else ""
+        return Kind.DEAD, f"is dead{by} ({_detail(status)})"
     if status is not None and status.out_of_reach:
         answer = f" and does not answer ({view.failure})" if view.failing_since is not None else ""
         return Kind.OUT_OF_REACH, f"is out of reach ({_detail(status)}){answer}"

@@ -57,6 +57,9 @@ class RecordedTask:
     purpose: Purpose
     agent_id: str
     executor_id: str
+    ended: str = ""
+    """The state that proved its end, such as TASK_FAILED, or TASK_GONE_BY_OPERATOR on the
+    operator's word; "" until then."""
 
 
 @frozen(kw_only=True)
@@ -153,6 +156,17 @@ class Record:
         """This record with the member of that name replaced."""
         members = tuple(member if m.name == member.name else m for m in self.members)
         return evolve(self, members=members)
+
+    def with_end(self, task_id: str, state: str) -> Record:
+        """This record with the end of that task in it, if it is one of ours."""
+        member = self.owner(task_id)
+        if member is None:
+            return self
+        tasks = tuple(
+            evolve(task, ended=task.ended or state) if task.id == task_id else task
+            for task in member.tasks
+        )
+        return self.with_member(evolve(member, tasks=tasks))
 
     def owner(self, task_id: str) -> Member | None:
         """The member one of whose tasks is `task_id`."""

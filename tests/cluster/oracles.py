@@ -175,6 +175,8 @@ class Oracles:
             loaded = event.record
             unknown = {i for i in books.dead if loaded is None or loaded.owner(i) is None}
             books.dead -= unknown  # those were never launched under that record
+            members = loaded.members if loaded is not None else ()
+            books.dead |= {t.id for m in members for t in m.tasks if t.ended}
         elif isinstance(event, e.MemberProbed):
             member = before.record.member(event.member)
             if event.health.serving_voter and member and member.step is not MemberStep.REMOVING:

@@ -33,7 +33,9 @@ def record(saved: Record) -> str:
 
 
 def member(recorded: Member) -> str:
-    return f"{recorded.name}={recorded.step.value}@{recorded.agent_id}"
+    ends = {task.ended.removeprefix("TASK_").lower() for task in recorded.tasks if task.ended}
+    ended = f"({', '.join(sorted(ends))})" if ends else ""
+    return f"{recorded.name}={recorded.step.value}@{recorded.agent_id}{ended}"
 
 
 def change(recorded: Change) -> str:

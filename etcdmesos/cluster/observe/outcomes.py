@@ -86,7 +86,10 @@ def _launch_settled(draft: Draft, command: c.Command) -> Draft:
         )
         for task in command.tasks
     }
-    return draft.having(tasks={**draft.model.tasks, **refused})
+    record = draft.model.record
+    for status in refused.values():
+        record = record.with_end(status.task_id, status.state.value)
+    return draft.having(tasks={**draft.model.tasks, **refused}, record=record)
 
 
 def _return_later(draft: Draft, offer_ids: tuple[str, ...]) -> Draft:

@@ -10,6 +10,7 @@ from etcdmesos.cluster.model import Draft, StoreLink
 from etcdmesos.cluster.observe.event import event_of
 from etcdmesos.cluster.record import Member, Record
 from etcdmesos.cluster.record import Step as MemberStep
+from etcdmesos.mesos.statuses import TaskState, TaskStatus
 
 
 def take_record(draft: Draft) -> Draft:
@@ -50,8 +51,27 @@ def take_record(draft: Draft) -> Draft:
     # their names may be used now, for the first time.
     tasks = {i: s for i, s in draft.model.tasks.items() if record.owner(i) or not s.dead}
     return draft.having(
-        record=record, tasks=tasks, store=StoreLink(loaded=True), attempt_since=draft.now
+        record=record,
+        tasks={**_ended(record), **tasks},
+        store=StoreLink(loaded=True),
+        attempt_since=draft.now,
     )
+
+
+def _ended(record: Record) -> dict[str, TaskStatus]:
+    """The tasks on record whose end was seen, by us or by a scheduler before us."""
+    return {
+        task.id: TaskStatus(
+            task_id=task.id,
+            agent_id=task.agent_id,
+            executor_id=task.executor_id,
+            state=TaskState(task.ended),
+            message="as recorded",
+        )
+        for member in record.members
+        for task in member.tasks
+        if task.ended
+    }
 
 
 def _with_what_was_seen(stored: Record, ours: Record) -> Record:
@@ -76,8 +96,9 @@ _SEEN = (MemberStep.LAUNCHING, MemberStep.JOINING, MemberStep.VOTER)
 
 
 def _as_seen(stored: Member, ours: Member | None) -> Member:
-    if ours is None or ours.tasks != stored.tasks:
+    if ours is None or [t.id for t in ours.tasks] != [t.id for t in stored.tasks]:
         return stored
+    stored = evolve(stored, tasks=ours.tasks)
     if stored.step not in _SEEN or ours.step not in _SEEN:
         return stored
     return ours if _SEEN.index(ours.step) >= _SEEN.index(stored.step) else stored

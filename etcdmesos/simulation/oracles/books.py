@@ -178,6 +178,8 @@ def _loaded(told: Told, event: RecordLoaded[Record]) -> None:
     loaded = event.record
     # Those were never launched under that record.
     told.dead -= {i for i in told.dead if loaded is None or loaded.owner(i) is None}
+    if loaded is not None:
+        told.dead |= {t.id for m in loaded.members for t in m.tasks if t.ended}
 
 
 _HEARD: dict[type[Event], Callable[[Told, Any], None]] = {

@@ -111,6 +111,9 @@ def only_the_proven_dead_are_dead(books: Books, fact: Stepped) -> Iterator[str]:
         task_id = event.status.task_id
         if model.known_dead(task_id) and task_id not in dead:
             yield f"{task_id} counts as dead, and was said to be {event.status.state.value}"
+    for task in (task for member in model.record.members for task in member.tasks):
+        if fact.step.save is not None and task.ended and task.id not in dead:
+            yield f"{task.id} is recorded as {task.ended}, and nobody has said so"
     if model.phase != "lost" or fact.before.phase == "lost":
         return
     for member in model.record.members:
