@@ -1,24 +1,18 @@
 """Carries out what the core asks of etcd: probes, its member list, membership changes.
 
-What python-etcd3 can do goes through it, the rest through `etcd_gateway`.  No decision belongs
-here: a call that fails is told as it failed, and nothing is tried twice.
-
-Every probe opens a channel of its own and closes it.  Measured against a kept one this costs 1.3 ms
-of CPU time more, and spares what a kept channel brings: back-off that delays the first probe of a
-member that has just come up, and connections that died unnoticed.
+What python-etcd3 can do goes through it, in `etcd_progress`, the rest through `etcd_gateway`.  No
+decision belongs here: a call that fails is told as it failed, and nothing is tried twice.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import time
-import warnings
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
 
-import grpc
-
-from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError, Outcome, host_and_port
+from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError, Outcome
 from etcdmesos.cluster.commands import (
     AddLearner,
     ListMembers,
@@ -32,29 +26,7 @@ from etcdmesos.errors import EtcdMesosError
 from etcdmesos.ports import Post
 from etcdmesos.step import Command, CommandDone, CommandFailed, CommandUnknown, Event
 
-with warnings.catch_warnings():
-    # The generated code of etcd3 0.12 is older than protobuf 3.20 would like; nothing to be done.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import etcd3
-
 log = logging.getLogger(__name__)
-
-NO_LEASE = 0
-"""The one lease id that can't exist: in a grant it means "choose one for me", and etcd's lessor
-refuses to keep it (lease.NoLease).  Every other 64-bit number, negative ones too, can be granted.
-"""
-
-_CHANNEL_OPTIONS = (
-    # Otherwise channels to one address share connections, and with them their back-off.
-    ("grpc.use_local_subchannel_pool", 1),
-    # etcd is never behind the HTTP proxy that some environment variable names.
-    ("grpc.enable_http_proxy", 0),
-)
-_REFUSED_BY_NETWORK = re.compile(
-    r"connection refused|connection reset|connection timed out|no route to host"
-    r"|network is unreachable|socket closed",
-    re.IGNORECASE,
-)
 
 
 class EtcdAdapter:
@@ -88,8 +60,9 @@ class EtcdAdapter:
         self._progress_timeout = progress_timeout
         self._change_timeout = change_timeout
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="etcd-probe")
-        self._under_way: set[Future[None]] = set()
+        self._under_way: set[Future[Any]] = set()
         self._closed = False
+        self._under_way.add(self._pool.submit(_import_progress_probe))
 
     def submit(self, command: Command, /) -> None:
         """Begin the call; its answer or its outcome comes as one event."""
@@ -127,7 +100,7 @@ class EtcdAdapter:
             return MemberProbed(member=command.member, health=health)
         if isinstance(command, ProbeProgress):
             self._refuse_if_late(waited, self._progress_timeout)
-            prove_progress(command.client_url, self._progress_timeout)
+            _progress_probe()(command.client_url, self._progress_timeout)
             return ProgressMade(member=command.member)
         self._refuse_if_late(waited, self._change_timeout)
         if isinstance(command, ListMembers):
@@ -140,6 +113,21 @@ class EtcdAdapter:
         if waited > timeout:
             reason = f"not tried within {timeout:g} s: too many probes are under way"
             raise GatewayError(Outcome.UNREACHABLE, reason)
+
+
+def _progress_probe() -> Callable[[str, float], None]:
+    # Not at the top: with gRPC this is a third of the scheduler's imports, and needed last.
+    from etcdmesos.adapters.etcd_progress import prove_progress
+
+    return prove_progress
+
+
+def _import_progress_probe() -> None:
+    """Before anything is launched, beside the subscription and the wait for offers."""
+    try:
+        _progress_probe()
+    except Exception:
+        log.exception("python-etcd3 or gRPC cannot be imported: progress cannot be shown")
 
 
 def _change(command: Command, timeout: float) -> None:
@@ -163,44 +151,3 @@ def _failed(command: Command, error: Exception) -> Event:
     if changes and not certain:
         return CommandUnknown(command=command, reason=reason)
     return CommandFailed(command=command, reason=reason)
-
-
-def prove_progress(client_url: str, timeout: float) -> None:
-    """Return once a quorum has committed a proposal made through this member.
-
-    The proposal is to revoke NO_LEASE.  That there is no such lease is found out when the committed
-    proposal is applied; key space and revision stay as they are, and space is not needed.
-    Raises GatewayError or BadUsage; `timeout` is in seconds.
-    """
-    host, port = host_and_port(client_url)
-    # IPv6 addresses need their brackets back.
-    host = f"[{host}]" if ":" in host else host
-    with etcd3.Etcd3Client(host, port, timeout=timeout, grpc_options=_CHANNEL_OPTIONS) as client:
-        try:
-            client.revoke_lease(NO_LEASE)
-        except (grpc.RpcError, etcd3.exceptions.Etcd3Exception) as error:
-            # etcd3 translates some errors and loses the details: the cause still has them.
-            cause = error if isinstance(error, grpc.RpcError) else error.__context__
-            _judge(cause.code(), cause.details() or "", timeout)
-
-
-def _judge(code: grpc.StatusCode, details: str, timeout: float) -> None:
-    """Return if the revocation was committed; raise GatewayError if not."""
-    if code is grpc.StatusCode.NOT_FOUND and "lease not found" in details:
-        return
-    # Under the CORRUPT alarm etcd refuses changes while applying them: after a quorum's commit.
-    if code is grpc.StatusCode.DATA_LOSS and "corrupt cluster" in details:
-        return
-    number = code.value[0]
-    if details.startswith("etcdserver:"):
-        raise GatewayError(Outcome.UNKNOWN, " ".join(details.split()), number)
-    # The deadline travels with the call; where its own clock is ahead, 3.4 answers UNKNOWN and 3.5
-    # resets the stream.
-    too_late = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
-    if code in too_late or details == "context deadline exceeded":
-        raise GatewayError(Outcome.UNKNOWN, f"no quorum committed within {timeout:g} s", number)
-    if code is grpc.StatusCode.UNAVAILABLE:
-        found = _REFUSED_BY_NETWORK.search(details)
-        reason = found[0].lower() if found else " ".join(details.split())[-200:]
-        raise GatewayError(Outcome.UNKNOWN, reason, number)
-    raise GatewayError(Outcome.NOT_ETCD, f"{code.name}: {' '.join(details.split())[:200]}", number)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from etcdmesos.adapters.etcd import NO_LEASE, EtcdAdapter
+from etcdmesos.adapters.etcd import EtcdAdapter
+from etcdmesos.adapters.etcd_progress import NO_LEASE
 from etcdmesos.cluster.commands import Decline, ProbeMember, ProbeProgress
 from etcdmesos.cluster.events import CommandFailed, Event, MemberProbed, ProgressMade
 from etcdmesos.cluster.member_health import Alarm
