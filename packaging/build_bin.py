@@ -14,6 +14,7 @@ import argparse
 import ast
 import importlib.metadata
 import io
+import json
 import marshal
 import platform
 import re
@@ -26,6 +27,7 @@ from importlib.metadata import Distribution
 from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path, PurePosixPath
 
+import yaml
 from packaging.requirements import Requirement
 
 from steps import CACHE, ROOT, Refused, one_at_a_time, run, say
@@ -206,10 +208,15 @@ def data_beside(package: str, folder: Path) -> dict[str, bytes]:
     """What lies in a package and is no module: charts, pages."""
     base = package.replace(".", "/")
     return {
-        f"{base}/{path.name}": path.read_bytes()
+        f"{base}/{path.name}": as_json(path) if path.suffix == ".yaml" else path.read_bytes()
         for path in sorted(folder.iterdir())
         if path.is_file() and path.suffix in (".yaml", ".json", ".html", ".css", ".js", ".svg")
     }
+
+
+def as_json(path: Path) -> bytes:
+    """The same data, still YAML, and quicker to read: that is a fifth of an executor's start."""
+    return json.dumps(yaml.safe_load(path.read_bytes())).encode()
 
 
 # --- other people's

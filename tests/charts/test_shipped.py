@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from etcdmesos.chart import Definition, read
+from etcdmesos.chart import Definition, parse, read
 from etcdmesos.chart_picture import markdown
+from etcdmesos.chart_yaml import load
 from etcdmesos.cluster import events
 from etcdmesos.cluster.actions import ACTIONS
 from etcdmesos.cluster.controller import CHART, Controller
 from etcdmesos.cluster.guards import GUARDS
 from etcdmesos.draft import event_name
+from etcdmesos.errors import BadChart
 from etcdmesos.step import Event
 
 FOLDER = Path(__file__).resolve().parents[2] / "statecharts"
@@ -92,3 +95,18 @@ def test_every_guard_and_action_says_what_it_is() -> None:
     assert Controller().chart.definition.name == CHART
     for word in (*GUARDS.values(), *ACTIONS.values()):
         assert (word.__doc__ or "").strip()
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_chart_as_json_is_the_same(name: str) -> None:
+    """The executables carry charts as JSON, which is read without a parser of YAML."""
+    origin = f"statecharts/{name}.yaml"
+    text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+    assert parse(json.dumps(load(text, origin)), origin) == parse(text, origin)
+
+
+@pytest.mark.parametrize(("text", "said"), [('{"a": 1, "a": 2}', "'a' twice"), ("{a", "not JSON")])
+def test_a_chart_as_json_is_refused_as_yaml_is(text: str, said: str) -> None:
+    """No key twice, and nothing that cannot be read."""
+    with pytest.raises(BadChart, match=said):
+        load(text, "statecharts/lamp.yaml")
