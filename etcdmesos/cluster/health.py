@@ -184,7 +184,11 @@ def next_probe_at(model: Model, member: str, now: float) -> float:
     Probes that are as frequent fall on the same moments: what members say at one time can be
     compared, and the scheduler wakes once for all of them.
     """
-    interval = _probe_interval(model, member)
+    return next_moment(now, _probe_interval(model, member))
+
+
+def next_moment(now: float, interval: float) -> float:
+    """The next multiple of `interval` (seconds) after `now`."""
     at = (now // interval + 1) * interval
     return at if at > now else at + interval
 

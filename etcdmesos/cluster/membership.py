@@ -87,10 +87,9 @@ def _turn(draft: Draft, state: Assessment) -> Draft:
     if draft.now < view.ask_at:
         return draft.waking(view.ask_at)
     listing = view.listing
-    look_at = view.listed_at + model.settings.membership_interval
-    if listing is None or draft.now >= look_at:
+    if listing is None or draft.now >= view.look_at:
         return _ask(draft, ListMembers(client_url=_through(model, state)))
-    draft = draft.waking(look_at)
+    draft = draft.waking(view.look_at)
     if listing.cluster_id != model.record.cluster_id:
         return draft  # somebody else's list; the probes' findings say so
     change = model.record.change

@@ -124,7 +124,8 @@ class MembershipView:
 
     listing: MemberList | None = None
     """As a quorum had it after the last change ended; None: to be read (again)."""
-    listed_at: float = 0.0
+    look_at: float = 0.0
+    """When to read it again, though nothing was changed."""
     busy: bool = False
     """A question or a change is under way."""
     ask_at: float = 0.0

@@ -48,7 +48,7 @@ PROBE_PACES = ((5.0, 0.05), (30.0, 0.25))
 """(age of the process, pause between probes): quick at first, because others wait for RUNNING."""
 
 PROBE_PACE_STARTING = 1.0
-PROBE_PACE_RUNNING = 10.0
+PROBE_PACE_RUNNING = 30.0
 """Its end is noticed without probes, and its health is the scheduler's to watch."""
 
 UNHEALTHY_AFTER = 5.0

@@ -18,6 +18,9 @@ from etcdmesos.step import Event, Step
 
 __all__ = ["Cores", "Options", "real_cores"]
 
+PROBE_INTERVAL_SETTLING = 0.25
+"""Seconds; nobody waits for a simulated start, and its probes would be most of a schedule."""
+
 
 @frozen
 class Cores:
@@ -77,5 +80,7 @@ class Options:
             ),
             single_instance_per_agent=self.single_instance,
             probe_interval=self.probe_interval,
+            probe_interval_settling=PROBE_INTERVAL_SETTLING,
+            membership_interval=max(10.0, self.probe_interval),
             bootstrap_limit=self.bootstrap_limit,
         )

@@ -16,8 +16,11 @@ __all__ = ["draw"]
 SIZES = ((1, 1), (3, 6), (5, 2), (7, 1))
 """(cluster size, how often)."""
 VERSIONS = ("3.4.23", "3.5.30")
-PAUSES = (0.2, 0.2, 0.3, 0.5, 0.5, 1.0, 1.0, 2.0, 4.0, 15.0)
-"""Most worlds are hit blow on blow; in some there is time for agents to be given up."""
+PAUSES = (0.2, 0.5, 1.0, 4.0, 15.0, 60.0, 120.0, 240.0)
+"""Some worlds are hit blow on blow, in others there is time to heal in between."""
+UNHURRIED = 1 / 4
+"""Of a pause.  The longer a world's story, the more seldom members are probed, agents pinged and
+keys written, so that no seed costs much more than another."""
 RARE, OFTEN = 0.2, 3.0
 
 
@@ -30,21 +33,23 @@ def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> O
     single = random.random() < 0.75
     spare = random.choice((0, 1, 1, 2, 3))
     agents = size + spare if single else max(1, (size + 1) // 2) + spare
+    fault_pause = random.choice(PAUSES)
+    unhurried = UNHURRIED * fault_pause
     return Options(
         seed=seed,
         cluster_size=size,
         agents=agents,
         single_instance=single,
         etcd_version=random.choice(VERSIONS),
-        probe_interval=random.choice((1.0, 2.0, 2.0, 5.0)),
+        probe_interval=max(random.choice((1.0, 2.0, 5.0)), unhurried),
         bootstrap_limit=random.choice((10.0, 60.0, 180.0)),
-        ping_timeout=random.choice((1.0, 1.0, 15.0)),
+        ping_timeout=max(random.choice((1.0, 1.0, 15.0)), min(unhurried, 15.0)),
         faults=_mix(random, sorted(faults)),
         faults_wanted=random.randint(5, 12),
-        fault_pause=random.choice(PAUSES),
+        fault_pause=fault_pause,
         fault_seconds=random.choice((1.0, 4.0, 15.0, 60.0)),
         early=random.random() < 0.5,
-        write_pause=random.choice((1.0, 3.0, 10.0)),
+        write_pause=max(random.choice((1.0, 3.0, 10.0)), unhurried),
         neighbour=random.random() < 0.04,
     )
 

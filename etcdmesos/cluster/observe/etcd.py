@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from etcdmesos.cluster import events as e
-from etcdmesos.cluster.health import next_probe_at, serves
+from etcdmesos.cluster.health import next_moment, next_probe_at, serves
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.model import Draft, MemberView, ProgressView
 from etcdmesos.cluster.observe.event import event_of
@@ -81,7 +81,7 @@ def take_listing(draft: Draft) -> Draft:
     view = evolve(
         known,
         listing=members,
-        listed_at=draft.now,
+        look_at=next_moment(draft.now, draft.model.settings.membership_interval),
         busy=False,
         failure=known.failure if known.failures else "",
     )
