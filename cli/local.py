@@ -45,14 +45,14 @@ OWN_FLAGS = (
     f.Flag("master-port", f.whole_number, 5050, "port of the Mesos master on 127.0.0.1, 0 for any"),
     f.Flag("agent-port", f.whole_number, 5051, "port of every agent, 0 for any"),
     f.Flag("first-port", f.whole_number, 31000, "agent n offers the n-th hundred from this one"),
-    f.Flag(
-        "agent-ping-timeout-seconds",
-        f.number,
-        15.0,
-        "an agent that misses five pings of so many seconds is unreachable",
-    ),
+    f.Flag("agent-ping-timeout-seconds", f.number, 15.0, "an agent that misses five pings of so "
+           "many seconds is unreachable"),
+    f.Flag("agent-attributes", f.text, (), "name:value;name:value, where %n is the agent's number; "
+           "given several times, agents take them in turn", True),
+    f.Flag("agent-domain", f.text, (), "REGION/ZONE; given several times, agents take them in turn",
+           True),
     f.Flag("mesos-only", f.boolean, False, "start no scheduler"),
-)
+)  # fmt: skip
 NOT_PASSED_ON = ("master", "log_dir", "address")
 PASSED_ON = tuple(flag for flag in scheduler_flags.FLAGS if flag.name not in NOT_PASSED_ON)
 
@@ -115,6 +115,7 @@ def _interrupt(*_: object) -> None:
 @contextmanager
 def _mesos(values: Mapping[str, Any], work_dir: Path) -> Iterator[EmbeddedMesos]:
     """The embedded Mesos; what is wrong with its flags or its ports is bad usage of ours."""
+    attributes = values["agent_attributes"]
     with ExitStack() as stack:
         try:
             mesos = stack.enter_context(
@@ -125,6 +126,8 @@ def _mesos(values: Mapping[str, Any], work_dir: Path) -> Iterator[EmbeddedMesos]
                     first_port=values["first_port"],
                     agents=values["agents"],
                     ping_timeout=values["agent_ping_timeout_seconds"],
+                    **({"attributes": attributes} if attributes else {}),
+                    domains=values["agent_domain"],
                 )
             )
         except (ValueError, OSError) as error:

@@ -121,6 +121,7 @@ def _attach_ports(
         user=values["mesos_user"],
         failover_timeout_seconds=values["failover_timeout_seconds"],
         roles=() if role == "*" else (role,),
+        region_aware=any(one.field == "@region" for one in flags.constraints_of(values)),
         principal=values["mesos_authentication_principal"],
         hostname=socket.gethostname(),
         webui_url=values["framework_weburi"] or admin_url,

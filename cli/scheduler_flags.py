@@ -13,6 +13,7 @@ from typing import Any
 from attrs import fields
 
 from etcdmesos.cluster import constraints
+from etcdmesos.cluster.constraints import Constraint
 from etcdmesos.cluster.quorum import tolerated
 from etcdmesos.cluster.settings import Artifacts, Settings
 from etcdmesos.errors import BadUsage
@@ -159,7 +160,7 @@ def settings(values: Mapping[str, Any], artifacts: Artifacts) -> Settings:
         artifacts=artifacts,
         etcd_options=options,
         single_instance_per_agent=values["single_instance_per_slave"],
-        constraints=tuple(one for text in values["constraints"] for one in constraints.parse(text)),
+        constraints=constraints_of(values),
         cpus=values["sandbox_cpu_limit"],
         memory=values["sandbox_mem_limit"],
         disk=values["sandbox_disk_limit"],
@@ -168,6 +169,11 @@ def settings(values: Mapping[str, Any], artifacts: Artifacts) -> Settings:
         probe_interval=values["probe_interval_seconds"],
         member_timeout=values["member_timeout"],
     )
+
+
+def constraints_of(values: Mapping[str, Any]) -> tuple[Constraint, ...]:
+    """The placement constraints, from all places where some were given."""
+    return tuple(one for text in values["constraints"] for one in constraints.parse(text))
 
 
 def _etcd_options(values: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:

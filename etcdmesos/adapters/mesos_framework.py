@@ -45,10 +45,10 @@ class FrameworkDescription:
     """The FrameworkInfo, apart from its id.
 
     Always checkpointed, so that executors outlive their agent's restart.  Capabilities:
-    PARTITION_AWARE, because only then Mesos says UNREACHABLE, GONE and UNKNOWN instead of one LOST,
-    and MULTI_ROLE when `roles` are given.  Not TASK_KILLING_STATE: TASK_KILLING would tell the
-    controller, which asked for the kill, nothing that it acts on.  Not GPU_RESOURCES: it would
-    bring offers of agents kept free for those who need GPUs.
+    PARTITION_AWARE, because only then Mesos says UNREACHABLE, GONE and UNKNOWN instead of one LOST;
+    MULTI_ROLE when `roles` are given, REGION_AWARE when `region_aware`.  Not TASK_KILLING_STATE:
+    TASK_KILLING would tell the controller, which asked for the kill, nothing that it acts on.  Not
+    GPU_RESOURCES: it would bring offers of agents kept free for those who need GPUs.
     """
 
     name: str
@@ -58,6 +58,8 @@ class FrameworkDescription:
     """How long the master keeps tasks of a scheduler that is away."""
     roles: tuple[str, ...] = ()
     """The roles to get offers for; none means the default role `*`."""
+    region_aware: bool = False
+    """Whether agents of other regions than the master's are wanted."""
     principal: str = ""
     hostname: str = ""
     webui_url: str = ""
@@ -75,6 +77,8 @@ class FrameworkDescription:
         if self.roles:
             capabilities.append({"type": "MULTI_ROLE"})
             info["roles"] = list(self.roles)
+        if self.region_aware:
+            capabilities.append({"type": "REGION_AWARE"})
         for key in ("principal", "hostname", "webui_url"):
             if text := getattr(self, key):
                 info[key] = text

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from attrs import evolve
 
 from etcdmesos.cluster.bootstrap import gathering
 from etcdmesos.cluster.commands import Decline, Revive, Suppress
 from etcdmesos.cluster.constraints import refusal
 from etcdmesos.cluster.membership import place_wanted
-from etcdmesos.cluster.model import Draft, without
+from etcdmesos.cluster.model import Draft, Model, without
 from etcdmesos.cluster.placement import shortage, suitable
+from etcdmesos.cluster.record import Member
 from etcdmesos.cluster.repairs import ailing
 
 
@@ -25,7 +28,8 @@ def plan_offers(draft: Draft) -> Draft:
 def _give_back(draft: Draft, wanted: bool) -> Draft:
     """Decline offers that are of no use, or were held for too long; what could not be given back
     before, again."""
-    ruled_out = _ruled_out(draft) if wanted else {}
+    staying = _staying(draft) if wanted and draft.model.offers else []
+    ruled_out = _ruled_out(draft.model, staying) if wanted else {}
     if ruled_out != draft.model.ruled_out:
         draft = draft.having(ruled_out=ruled_out)
     model, settings = draft.model, draft.model.settings
@@ -33,7 +37,7 @@ def _give_back(draft: Draft, wanted: bool) -> Draft:
         return draft
     late = [i for i, at in model.unreturned.items() if at <= draft.now]
     waiting = without(model.unreturned, *late)
-    useless = [i for i in model.offers if not (wanted and _may_serve(draft, i))]
+    useless = [i for i in model.offers if not (wanted and _may_serve(model, i, staying))]
     overdue = [i for i, h in model.offers.items() if draft.now >= h.since + settings.gang_limit]
     held = without(model.offers, *useless, *overdue)
     lacking = shortage([model.offers[i].offer for i in useless], settings) if wanted else ""
@@ -61,16 +65,25 @@ def _suppress_or_revive(draft: Draft, wanted: bool) -> Draft:
     )
 
 
-def _ruled_out(draft: Draft) -> dict[str, str]:
-    """By agent, the constraint for which its offer, in hand or given back lately, is of no use.
+def _staying(draft: Draft) -> list[Member]:
+    """The members that new ones have to fit in with.
 
-    Members that are to be replaced are left out of account: their offers would come back late.
+    Not those that are to be replaced: what is offered by then, and given back because of them,
+    comes again only after they are gone.
     """
-    model, settings = draft.model, draft.model.settings
+    model = draft.model
+    return [
+        member
+        for member in model.record.members
+        if member.name not in model.places and not ailing(model, member, draft.now)
+    ]
+
+
+def _ruled_out(model: Model, staying: Sequence[Member]) -> Mapping[str, str]:
+    """By agent, the constraint for which its offer, in hand or given back lately, is of no use."""
+    settings = model.settings
     if not settings.constraints:
         return {}
-    members = model.record.members
-    staying = [m for m in members if not (m.name in model.places or ailing(model, m, draft.now))]
     more = settings.cluster_size - len(staying) > 1
     ruled_out = dict(model.ruled_out)
     for held in model.offers.values():
@@ -82,15 +95,14 @@ def _ruled_out(draft: Draft) -> dict[str, str]:
     return ruled_out
 
 
-def _may_serve(draft: Draft, offer_id: str) -> bool:
+def _may_serve(model: Model, offer_id: str, staying: Sequence[Member]) -> bool:
     """Whether the offer, alone or with others of its agent, has room for one more member on an
     agent where there may be one."""
-    offers, model = draft.model.offers, draft.model
-    offer = offers[offer_id].offer
-    occupied = {m.agent_id for m in model.record.members if m.name not in model.places}
-    if model.settings.single_instance_per_agent and offer.agent_id in occupied:
+    offer = model.offers[offer_id].offer
+    occupied = any(member.agent_id == offer.agent_id for member in staying)
+    if occupied and model.settings.single_instance_per_agent:
         return False
     if offer.agent_id in model.ruled_out:
         return False
-    others = sum(held.offer.agent_id == offer.agent_id for held in offers.values()) > 1
-    return others or suitable(offer, draft.model.settings)
+    others = sum(held.offer.agent_id == offer.agent_id for held in model.offers.values()) > 1
+    return others or suitable(offer, model.settings)

@@ -14,6 +14,7 @@ from etcdmesos.cluster.links import obstacle
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Kind, Step
 from etcdmesos.cluster.repairs import ailing, learner, strangers
+from etcdmesos.cluster.shunning import avoided_at
 
 
 def why(model: Model, now: float) -> str:
@@ -112,7 +113,7 @@ def _stuck(model: Model, now: float) -> list[str]:
         return []  # which is a finding
     waits = _foreign(model)
     if len(record.members) < record.target_size:
-        waits.append("waits until somebody removes it" if waits else _lacking(model))
+        waits.append("waits until somebody removes it" if waits else _lacking(model, now))
     elif any(ailing(model, member, now) for member in record.members) and view.listing:
         waits.append("no member can be removed while the others are no quorum of the rest")
     if view.failure:
@@ -120,12 +121,17 @@ def _stuck(model: Model, now: float) -> list[str]:
     return waits
 
 
-def _lacking(model: Model) -> str:
+def _lacking(model: Model, now: float) -> str:
     """What is missing for another member."""
+    settings, members = model.settings, model.record.members
+    avoided = avoided_at(model.shunned, now)
     offers = [held.offer for held in model.offers.values()]
-    if placement.room(offers, 1, model.settings, model.record.members):
-        hosts = sorted({offer.hostname for offer in offers})
-        return f"waits for another agent than {', '.join(hosts)}, where a new member failed"
+    others = [offer for offer in offers if offer.agent_id not in avoided]
+    if placement.room(others, 1, settings, members):
+        return "is about to add a member"
+    if placement.room(offers, 1, settings, members):
+        hosts = sorted({offer.hostname for offer in offers if offer.agent_id in avoided})
+        return f"waits for another agent than {', '.join(hosts)}, where members failed"
     return f"waits for an offer with room for a member{_excluded(model, 1)}{_before(model)}"
 
 

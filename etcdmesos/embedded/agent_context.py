@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from etcdmesos.embedded import resources
+from etcdmesos.embedded import attributes, resources
 from etcdmesos.embedded.agent_updates import UpdateForwarder
 from etcdmesos.embedded.checkpoint import Checkpoint
 from etcdmesos.embedded.command_executor import CommandExecutor
@@ -34,6 +34,7 @@ class AgentSettings:
     work_dir: Path
     total: Resources
     attributes: dict[str, str] = field(default_factory=dict)
+    domain: Json | None = None
     port: int = 5051
     registration_timeout: float = 60.0
     reregistration_timeout: float = 2.0
@@ -115,10 +116,9 @@ class AgentContext:
             "resources": resources.render(self.settings.total),
         }
         if self.settings.attributes:
-            info["attributes"] = [
-                {"name": name, "type": "TEXT", "text": {"value": value}}
-                for name, value in self.settings.attributes.items()
-            ]
+            info["attributes"] = attributes.render(self.settings.attributes)
+        if self.settings.domain:
+            info["domain"] = self.settings.domain
         if self.agent_id:
             info["id"] = {"value": self.agent_id}
         return info

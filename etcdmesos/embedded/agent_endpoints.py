@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from etcdmesos.embedded import calls, process_tree, resources
+from etcdmesos.embedded import attributes, calls, process_tree, resources
 from etcdmesos.embedded.agent_context import AgentContext
 from etcdmesos.embedded.calls import Refused
 from etcdmesos.embedded.executors import Executor
@@ -68,6 +69,7 @@ class AgentEndpoints:
             work_dir=str(settings.work_dir),
             resources=";".join(amounts),
             attributes=";".join(f"{k}:{v}" for k, v in settings.attributes.items()),
+            domain=json.dumps(settings.domain) if settings.domain else "",
             durations={
                 "executor_registration_timeout": settings.registration_timeout,
                 "executor_reregistration_timeout": settings.reregistration_timeout,
@@ -102,7 +104,8 @@ class AgentEndpoints:
             "reserved_resources_allocated": {},
             "unreserved_resources_allocated": resources.summary(used),
             "resource_providers": [],
-            "attributes": settings.attributes,
+            "attributes": attributes.short(attributes.render(settings.attributes)),
+            **({"domain": settings.domain} if settings.domain else {}),
             "master_hostname": "localhost",
             "flags": self.flags(),
             "frameworks": [self._framework(info) for info in context.frameworks.values()],

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etcdmesos.embedded import statuses
+from etcdmesos.embedded.attributes import region
 from etcdmesos.embedded.cluster import Cluster, Framework
 from etcdmesos.embedded.link import Disturbances
 from etcdmesos.embedded.offers import OfferDesk
@@ -34,6 +35,8 @@ class MasterSettings:
     ping_timeout: float = 15.0
     ping_timeouts_max: int = 5
     reregister_timeout: float = 600.0
+    domain: Json | None = None
+    """Agents of other regions are offered to frameworks that are REGION_AWARE only."""
     seed: int | None = None
 
 
@@ -46,7 +49,13 @@ class MasterContext:
         self.settings = settings
         self.port = settings.port
         self.cluster = cluster
-        self.desk = OfferDesk(cluster, settings.allocation_interval, disturbances, settings.seed)
+        self.desk = OfferDesk(
+            cluster,
+            settings.allocation_interval,
+            disturbances,
+            settings.seed,
+            region({"domain": settings.domain or {}}),
+        )
         self.disturbances = disturbances
         self.recovering = False
         self.observers: list[EventStream] = []

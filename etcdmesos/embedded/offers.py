@@ -10,7 +10,7 @@ import random
 import time
 from typing import Any
 
-from etcdmesos.embedded import allocator, resources
+from etcdmesos.embedded import allocator, attributes, resources
 from etcdmesos.embedded.allocator import Demand, Grant
 from etcdmesos.embedded.cluster import Cluster, Filter, Framework, Offer
 from etcdmesos.embedded.link import Disturbances
@@ -27,9 +27,15 @@ class OfferDesk:
     """Offers of one master."""
 
     def __init__(
-        self, cluster: Cluster, interval: float, disturbances: Disturbances, seed: int | None
+        self,
+        cluster: Cluster,
+        interval: float,
+        disturbances: Disturbances,
+        seed: int | None,
+        region: str,
     ) -> None:
         self._cluster = cluster
+        self._region = region
         self._interval = interval
         self._disturbances = disturbances
         # Mesos shuffles the agents; this decides nothing secret.
@@ -73,6 +79,10 @@ class OfferDesk:
 
     def _refuses(self, framework_id: str, role: str, agent_id: str, free: Resources) -> bool:
         framework = self._cluster.frameworks[framework_id]
+        region = attributes.region(self._cluster.agents[agent_id].info)
+        remote = bool(region and self._region) and region != self._region
+        if remote and not framework.capable("REGION_AWARE"):
+            return True
         filters = framework.filters.get((agent_id, role), [])
         return any(one.resources.contains(free) for one in filters)
 
@@ -127,8 +137,9 @@ class OfferDesk:
             "url": {"scheme": "http", "address": address, "path": "/slave(1)"},
             "resources": resources.render(offer.resources, role=offer.role, allocated=named),
         }
-        if "attributes" in agent.info:
-            rendered["attributes"] = agent.info["attributes"]
+        for name in ("attributes", "domain"):
+            if name in agent.info:
+                rendered[name] = agent.info[name]
         if named:
             rendered["allocation_info"] = {"role": offer.role}
         return rendered

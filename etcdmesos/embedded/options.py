@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from etcdmesos.embedded.agent_context import AgentSettings
+from etcdmesos.embedded.attributes import Json, domain, parse
 from etcdmesos.embedded.master_context import MasterSettings
 from etcdmesos.embedded.resources import Resources
 
@@ -18,8 +20,9 @@ class Options:
     """How many of what, where; times in seconds.
 
     Ports: 0 asks for a free one. `control_port` None is `master_port` + 1 (free if that is
-    0). Agent n offers the n-th hundred of ports from `first_port` on. In `attributes`, `%n`
-    stands for the number of the agent; None is a rack and a node.
+    0). Agent n offers the n-th hundred of ports from `first_port` on. `attributes` are as
+    mesos-agent takes them, where `%n` stands for the number of the agent; `domains` are
+    `region/zone`. Of several, agents take each in turn. The master is in the first domain.
     """
 
     master_port: int = 5050
@@ -30,7 +33,8 @@ class Options:
     mem: float = 4096
     disk: float = 8192
     first_port: int = 31000
-    attributes: dict[str, str] | None = None
+    attributes: Sequence[str] = ("rack:r1;node:n%n", "rack:r0;node:n%n")
+    domains: Sequence[str] = ()
     heartbeat_interval: float = 15.0
     allocation_interval: float = 1.0
     ping_timeout: float = 15.0
@@ -63,6 +67,10 @@ class Options:
             if not value > 0:
                 raise ValueError(f"{name} must be more than 0, not {value}")
 
+        for number in range(1, self.agents + 1):
+            self._attributes(number)
+            self._domain(number)
+
     def effective_control_port(self) -> int:
         """Where the control API listens."""
         if self.control_port is not None:
@@ -78,6 +86,7 @@ class Options:
             ping_timeout=self.ping_timeout,
             ping_timeouts_max=self.ping_timeouts_max,
             reregister_timeout=self.reregister_timeout,
+            domain=self._domain(1),
             seed=self.seed,
         )
 
@@ -89,6 +98,7 @@ class Options:
             work_dir=work_dir / f"agent{number}",
             total=self._total(number),
             attributes=self._attributes(number),
+            domain=self._domain(number),
             port=self.agent_port,
             registration_timeout=self.executor_registration_timeout,
             reregistration_timeout=self.executor_reregistration_timeout,
@@ -105,6 +115,12 @@ class Options:
         return Resources(scalars, {"ports": ((first, first + _PORTS_PER_AGENT - 1),)})
 
     def _attributes(self, number: int) -> dict[str, str]:
-        if self.attributes is None:
-            return {"rack": f"r{number % 2}", "node": f"n{number}"}
-        return {name: text.replace("%n", str(number)) for name, text in self.attributes.items()}
+        if not self.attributes:
+            return {}
+        text = self.attributes[(number - 1) % len(self.attributes)]
+        return parse(text.replace("%n", str(number)))
+
+    def _domain(self, number: int) -> Json | None:
+        if not self.domains:
+            return None
+        return domain(self.domains[(number - 1) % len(self.domains)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from etcdmesos.embedded import resources
+from etcdmesos.embedded import attributes, resources
 from etcdmesos.embedded.cluster import AgentRecord, Cluster, Departed, Framework
 from etcdmesos.embedded.master_context import HOST, MasterContext
 from etcdmesos.embedded.membership import CAPABILITIES
@@ -28,9 +28,10 @@ _COUNTED = (
 )
 
 
-def attributes(info: Json) -> Json:
-    """Attributes as the short object."""
-    return {one["name"]: one["text"]["value"] for one in info.get("attributes", [])}
+def _traits(info: Json) -> Json:
+    """An agent's attributes, as the short object, and its domain, if it names one."""
+    traits: Json = {"attributes": attributes.short(info.get("attributes", []))}
+    return {**traits, "domain": info["domain"]} if "domain" in info else traits
 
 
 def slave(cluster: Cluster, agent: AgentRecord) -> Json:
@@ -40,7 +41,7 @@ def slave(cluster: Cluster, agent: AgentRecord) -> Json:
         "id": agent.agent_id,
         "hostname": agent.hostname,
         "port": agent.info["port"],
-        "attributes": attributes(agent.info),
+        **_traits(agent.info),
         "pid": agent.pid,
         "registered_time": agent.registered_time,
         "resources": whole,
@@ -80,7 +81,7 @@ def _departed(one: Departed) -> Json:
         "id": one.agent_id,
         "hostname": one.info["hostname"],
         "port": one.info["port"],
-        "attributes": attributes(one.info),
+        **_traits(one.info),
         "resources": resources.summary(resources.parse(one.info["resources"])),
     }
 
@@ -226,6 +227,7 @@ def state(context: MasterContext, flags: dict[str, str]) -> Json:
     cluster = context.cluster
     pid = f"master@{HOST}:{context.port}"
     active = sum(agent.connected for agent in cluster.agents.values())
+    domain = context.settings.domain
     return {
         **VERSION,
         "start_time": cluster.start_time,
@@ -234,6 +236,7 @@ def state(context: MasterContext, flags: dict[str, str]) -> Json:
         "pid": pid,
         "hostname": HOST,
         "capabilities": ["AGENT_UPDATE", "AGENT_DRAINING", "QUOTA_V2"],
+        **({"domain": domain} if domain else {}),
         "activated_slaves": float(active),
         "deactivated_slaves": float(len(cluster.agents) - active),
         "unreachable_slaves": float(len(cluster.unreachable)),

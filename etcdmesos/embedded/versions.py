@@ -79,6 +79,7 @@ def agent_flags(
     work_dir: str,
     resources: str,
     attributes: str,
+    domain: str,
     durations: dict[str, float],
 ) -> dict[str, str]:
     """The flags an equal mesos-agent would have been started with."""
@@ -91,6 +92,7 @@ def agent_flags(
                 "authorizer": "local",
                 "containerizers": "mesos",
                 "default_role": "*",
+                **({"domain": domain} if domain else {}),
                 "fetcher_cache_dir": f"{work_dir}/fetch",
                 "hostname": host,
                 "http_command_executor": "false",

@@ -59,6 +59,14 @@ class Daemon:
         said = "\n".join(self.lines)
         raise AssertionError(f"no line starts with {beginning!r}:\n{said}")
 
+    def wait_for_part(self, part: str) -> str:
+        """The first line that holds `part`."""
+        for line in self._following():
+            if part in line:
+                return line
+        said = "\n".join(self.lines)
+        raise AssertionError(f"no line holds {part!r}:\n{said}")
+
     def read_to_the_end(self) -> list[str]:
         """All lines, once the process has closed its output.  Fails if it does not in time."""
         return list(self._following())

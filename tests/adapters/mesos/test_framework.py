@@ -49,3 +49,13 @@ def test_a_failover_timeout_without_sense_is_refused(seconds: float) -> None:
     """BadUsage, before the master sees it."""
     with pytest.raises(BadUsage):
         FrameworkDescription(name="f", user="root", failover_timeout_seconds=seconds)
+
+
+@pytest.mark.parametrize("aware", [False, True])
+def test_other_regions_are_wanted_when_asked_for(aware: bool) -> None:
+    """Without REGION_AWARE the master offers no agent of another region than its own."""
+    described = FrameworkDescription(
+        name="f", user="root", failover_timeout_seconds=1.0, region_aware=aware
+    )
+    said = {one["type"] for one in described.to_json("")["capabilities"]}
+    assert ("REGION_AWARE" in said) is aware
