@@ -19,7 +19,7 @@ from etcdmesos.cluster.model import Draft, Model, without
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.quorum import quorum
 from etcdmesos.cluster.record import Member, Step
-from etcdmesos.cluster.shunning import avoided_at, shun, shunned_at
+from etcdmesos.cluster.shunning import Failure, avoided_at, shun, shunned_at
 from etcdmesos.cluster.terms import Terms
 from etcdmesos.mesos.offers import Offer
 
@@ -173,7 +173,7 @@ def _give_up(draft: Draft, reason: str) -> Draft:
         if model.ended(member) or member.step is Step.LAUNCHING
         for task in member.tasks
     }
-    shunned = shun(model.shunned, failed, model.settings, draft.now, never_served=True)
+    shunned = shun(model.shunned, failed, Failure.LAUNCH, model.settings, draft.now)
     members = tuple(evolve(m, step=Step.REMOVING) for m in model.record.members)
     draft = draft.having(shunned=shunned, setback=setback).recording(members=members)
     return _finish_giving_up(draft)

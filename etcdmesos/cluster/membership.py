@@ -34,7 +34,7 @@ from etcdmesos.cluster.repairs import (
     serving_ids,
     strangers,
 )
-from etcdmesos.cluster.shunning import avoided_at, shun, shunned_at
+from etcdmesos.cluster.shunning import Failure, avoided_at, shun, shunned_at
 from etcdmesos.mesos.statuses import ALIVE
 
 ADD_ATTEMPTS = 4
@@ -305,13 +305,7 @@ def _forget(draft: Draft, member: Member) -> Draft:
         for task in member.tasks
         if (status := model.tasks.get(task.id)) is not None and status.state in ALIVE
     }
-    shunned = shun(
-        model.shunned,
-        [member.agent_id],
-        model.settings,
-        draft.now,
-        never_served=member.role is Role.LEARNER and bool(member.tasks),
-    )
+    shunned = shun(model.shunned, [member.agent_id], _failure(member), model.settings, draft.now)
     ids = [task.id for task in member.tasks]
     return draft.recording(members=members, change=None).having(
         kills={**model.kills, **strays},
@@ -320,6 +314,13 @@ def _forget(draft: Draft, member: Member) -> Draft:
         joining_since=without(model.joining_since, member.name),
         out_of_reach=without(model.out_of_reach, *ids),
     )
+
+
+def _failure(member: Member) -> Failure:
+    """What has failed on the agent of a member that is forgotten."""
+    if not member.tasks:
+        return Failure.ADDITION
+    return Failure.LAUNCH if member.role is Role.LEARNER else Failure.MEMBER
 
 
 _RESOLVE: Mapping[Kind, Callable[[Draft, Change, MemberList, Assessment], Draft]] = {

@@ -5,6 +5,7 @@ Pure.  Kept in memory only: another scheduler finds out for itself.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Mapping
 
 from attrs import frozen
@@ -12,41 +13,51 @@ from attrs import frozen
 from etcdmesos.cluster.settings import Settings
 
 
+class Failure(enum.Enum):
+    """What came to nothing on an agent."""
+
+    ADDITION = "addition"
+    """etcd would not take a member there, which never had a task: nothing against the agent."""
+    LAUNCH = "launch"
+    """A member was launched there and never came to serve."""
+    MEMBER = "member"
+    """A member that had served ended."""
+
+
 @frozen(kw_only=True)
 class Shunned:
     """An agent on which something failed."""
 
     failures: int
-    """In a row: each soon after the last."""
+    """Of launches and members, in a row: each soon after the last."""
     until: float
-    never_served: bool
-    """The last one to fail had never become a member that serves."""
+    last: Failure
 
     @property
     def avoided(self) -> bool:
         """Whether nothing seems to work there, so that any other agent is better.
 
-        A member that served and died says little about its agent: it may come back to it, for the
-        sake of the zone.
+        A member that served and ended says little about its agent: the next one may come back to
+        it, for the sake of the zone.
         """
-        return self.never_served or self.failures > 1
+        return self.last is Failure.LAUNCH or self.failures > 1
 
 
 def shun(
     shunned: Mapping[str, Shunned],
     agents: Iterable[str],
+    failure: Failure,
     settings: Settings,
     now: float,
-    *,
-    never_served: bool,
 ) -> dict[str, Shunned]:
     """`shunned` after another failure on each of `agents`, without what was long ago."""
     most = settings.shunned_most
     recent = {agent: one for agent, one in shunned.items() if now < one.until + most}
     for agent in set(agents):
         before = recent[agent].failures if agent in recent else 0
-        seconds = min(most, settings.shunned * 2 ** min(before, 16))
-        recent[agent] = Shunned(failures=before + 1, until=now + seconds, never_served=never_served)
+        failures = before + (failure is not Failure.ADDITION)
+        seconds = min(most, settings.shunned * 2 ** min(max(0, failures - 1), 16))
+        recent[agent] = Shunned(failures=failures, until=now + seconds, last=failure)
     return recent
 
 
