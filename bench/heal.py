@@ -5,6 +5,9 @@
 The floor is the same repair done by a bare script that knows at once who died: remove the member,
 add a learner, start it, promote it; plus what the same Mesos takes to bring a trivial command task
 from its offer to TASK_RUNNING.
+
+The columns before ours tell where the time goes: when the death was known, when the new member's
+task was launched (the dead one removed, the new one added), and when its executor was up.
 """
 
 from __future__ import annotations
@@ -16,12 +19,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import stand
 
 from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError
 from etcdmesos.embedded import running
 
+STEPS = 4
+"""Noticed, launched, starting, healed."""
 CONNECTED = 5.5
 """etcd refuses to add a member while its voters have been connected for less than 5 s."""
 
@@ -36,18 +42,19 @@ def main() -> None:
     for etcd in options.etcd:
         rows = [_measure(etcd.resolve(), options.size) for _ in range(options.runs)]
         title = f"one of {options.size} members replaced, {stand.version(etcd)}"
-        stand.print_table(title, ("bare etcd", "task", "healed", "floor"), rows)
+        columns = ("bare etcd", "task", "noticed", "launched", "starting", "healed", "floor")
+        stand.print_table(title, columns, rows)
 
 
 def _measure(etcd: Path, size: int) -> tuple[float, ...]:
-    """Seconds of (bare repair, trivial task, our repair, floor)."""
+    """Seconds of each column."""
     with tempfile.TemporaryDirectory(prefix="etcd-mesos-bench-") as name:
         folder = Path(name)
         bare = _bare(etcd, size, folder)
         with running(folder / "mesos", master_port=0, agent_port=0, agents=size + 1) as mesos:
             task = stand.trivial_task(mesos)
             with stand.scheduler(mesos, etcd, size, folder) as admin:
-                return bare, task, _healed(admin), bare + task
+                return bare, task, *_healed(admin, size), bare + task
 
 
 def _bare(etcd: Path, size: int, folder: Path) -> float:
@@ -84,21 +91,35 @@ def _until_done(change: Callable[[], object]) -> None:
     stand.until(done, "the bare repair")
 
 
-def _healed(admin: int) -> float:
-    """Kill the executor of one member; until the cluster is whole without it."""
+def _healed(admin: int, size: int) -> tuple[float, ...]:
+    """Kill the executor of one member; seconds until each step, the last one being that
+    the cluster is whole without it."""
     stand.until(lambda: stand.get(admin, "/stats").get("phase") == "healthy", "the scheduler")
     time.sleep(CONNECTED)
     victim = next(m for m in stand.get(admin, "/stats")["members"] if not m["leader"])
+    executor = _executor(victim["sandbox"])
+    reached: list[float] = []
     began = time.monotonic()
-    os.kill(_executor(victim["sandbox"]), signal.SIGKILL)
+    os.kill(executor, signal.SIGKILL)
 
     def whole() -> bool:
-        now = stand.get(admin, "/stats")
-        names = [member["name"] for member in now.get("members", [])]
-        return now.get("phase") == "healthy" and victim["name"] not in names
+        done = _steps_done(stand.get(admin, "/stats"), victim["name"], size)
+        reached.extend([time.monotonic() - began] * (done - len(reached)))
+        return done == STEPS
 
     stand.until(whole, "the repair")
-    return time.monotonic() - began
+    return tuple(reached)
+
+
+def _steps_done(stats: dict[str, Any], dead: str, size: int) -> int:
+    """How many of noticed, launched, starting and healed have come to pass."""
+    if stats.get("phase") == "healthy":
+        gone = all(member["name"] != dead for member in stats["members"])
+        return STEPS if gone and len(stats["members"]) == size else 0
+    steps = [member["step"] for member in stats.get("members", []) if member["type"] == "existing"]
+    if "joining" in steps or "voter" in steps:
+        return 3
+    return 2 if "launching" in steps else int("members" in stats)
 
 
 def _executor(sandbox: str) -> int:
