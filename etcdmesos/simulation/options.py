@@ -7,6 +7,7 @@ from functools import cache
 
 from attrs import field, frozen
 
+from etcdmesos.cluster.constraints import parse
 from etcdmesos.cluster.controller import Controller
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
@@ -14,6 +15,7 @@ from etcdmesos.cluster.settings import Artifacts, Settings
 from etcdmesos.executor.controller import Controller as ExecutorController
 from etcdmesos.executor.model import ExecutorRecord
 from etcdmesos.executor.model import Model as ExecutorModel
+from etcdmesos.simulation.mesos.options import AgentSpec
 from etcdmesos.step import Event, Step
 
 __all__ = ["Cores", "Options", "real_cores"]
@@ -47,6 +49,10 @@ class Options:
     cluster_size: int = 3
     agents: int = 4
     single_instance: bool = True
+    zones: int = 0
+    """Into how many zones the agents are put in turn; 0: they name none."""
+    constraints: str = ""
+    """Placement constraints, as the scheduler's flag takes them."""
     etcd_version: str = "3.5.30"
     probe_interval: float = 2.0
     bootstrap_limit: float = 180.0
@@ -67,6 +73,19 @@ class Options:
     neighbour: bool = False
     """Whether another framework of the same name has tasks at first."""
 
+    def agent_specs(self) -> tuple[AgentSpec, ...]:
+        """What the agents are like, one after the other."""
+        if not self.zones:
+            return (AgentSpec(),) * self.agents
+        return tuple(
+            AgentSpec(
+                region="region",
+                zone=f"zone-{number % self.zones}",
+                attributes=(("half", "ab"[number % 2]),),
+            )
+            for number in range(self.agents)
+        )
+
     def settings(self) -> Settings:
         """The controller's settings in this world."""
         return Settings(
@@ -79,6 +98,7 @@ class Options:
                 etcd_sha256="00" * 32,
             ),
             single_instance_per_agent=self.single_instance,
+            constraints=parse(self.constraints),
             probe_interval=self.probe_interval,
             probe_interval_settling=PROBE_INTERVAL_SETTLING,
             membership_interval=max(10.0, self.probe_interval),

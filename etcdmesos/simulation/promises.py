@@ -28,6 +28,7 @@ class Promise(enum.Enum):
         the pending ones, reach cluster-size. Never two members on one agent unless
         -single-instance-per-slave=false; pending ones count.""",
     )
+    PLACES = ("4", "No launch breaks a placement constraint: those are hard.")
     INTENT = (
         "5",
         """Intent before effect: no launch, kill, add, remove, promote, hold or seed without the

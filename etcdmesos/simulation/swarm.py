@@ -22,6 +22,8 @@ UNHURRIED = 1 / 4
 """Of a pause.  The longer a world's story, the more seldom members are probed, agents pinged and
 keys written, so that no seed costs much more than another."""
 RARE, OFTEN = 0.2, 3.0
+ZONED = 0.25
+"""How many worlds have zones."""
 
 
 def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> Options:
@@ -33,6 +35,7 @@ def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> O
     single = random.random() < 0.75
     spare = random.choice((0, 1, 1, 2, 3))
     agents = size + spare if single else max(1, (size + 1) // 2) + spare
+    zones, constraints = _placement(seed, size, agents) if single else (0, "")
     fault_pause = random.choice(PAUSES)
     unhurried = UNHURRIED * fault_pause
     return Options(
@@ -40,6 +43,8 @@ def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> O
         cluster_size=size,
         agents=agents,
         single_instance=single,
+        zones=zones,
+        constraints=constraints,
         etcd_version=random.choice(VERSIONS),
         probe_interval=max(random.choice((1.0, 2.0, 5.0)), unhurried),
         bootstrap_limit=random.choice((10.0, 60.0, 180.0)),
@@ -52,6 +57,23 @@ def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> O
         write_pause=max(random.choice((1.0, 3.0, 10.0)), unhurried),
         neighbour=random.random() < 0.04,
     )
+
+
+def _placement(seed: int, size: int, agents: int) -> tuple[int, str]:
+    """In some worlds, zones and constraints that leave every missing member a place, wherever the
+    others are.  Drawn apart, so that the rest of a seed's world stays what it was."""
+    random = Random(f"placement {seed}")  # noqa: S311 (nothing secret)
+    if random.random() >= ZONED:
+        return 0, ""
+    zones = random.choice((2, 3))
+    share = -(-size // zones)
+    choices = ["", "hostname:UNIQUE", "@region:CLUSTER,hostname:LIKE:agent-.*"]
+    if agents // zones >= share:
+        choices += [f"@zone:MAX_PER:{share}", "@zone:GROUP_BY"]
+        choices += [f"@zone:GROUP_BY:{zones}"] if size >= zones else ["@zone:UNIQUE"]
+    if (agents + 1) // 2 >= size:
+        choices += ["half:LIKE:a", "half:UNLIKE:b"]
+    return zones, random.choice(choices)
 
 
 def _mix(random: Random, names: list[str]) -> dict[str, float]:

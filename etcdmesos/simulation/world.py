@@ -17,7 +17,7 @@ from etcdmesos.simulation.etcd import EtcdWorld
 from etcdmesos.simulation.executor_host import ExecutorHosts
 from etcdmesos.simulation.facts import Fact
 from etcdmesos.simulation.hosts import Hosts
-from etcdmesos.simulation.mesos.options import AgentSpec, FrameworkInfo, MesosOptions
+from etcdmesos.simulation.mesos.options import FrameworkInfo, MesosOptions
 from etcdmesos.simulation.mesos.world import SimulatedMesos
 from etcdmesos.simulation.narrator import Narrator
 from etcdmesos.simulation.neighbour import Neighbour
@@ -79,7 +79,7 @@ class World:
             self.random,
             self.executors.start,
             MesosOptions(
-                agents=(AgentSpec(),) * options.agents,
+                agents=options.agent_specs(),
                 ping_timeout=options.ping_timeout,
             ),
         )

@@ -17,6 +17,7 @@ from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.mesos.master_state import MasterState
+from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.statuses import ALIVE, TaskState
 from etcdmesos.simulation import facts as f
 from etcdmesos.step import CommandFailed, Event, RecordLoaded
@@ -82,6 +83,8 @@ class Books:
     launched: dict[str, int] = field(factory=dict)
     """Task ids ever launched, and in which generation."""
     agent_of: dict[str, str] = field(factory=dict)
+    agents: dict[str, Offer] = field(factory=dict)
+    """Agents as they were last offered to anybody: what is true of them, whatever is on record."""
     generation_of: dict[str, int] = field(factory=dict)
     """By member name, as ever recorded."""
     directory_of: dict[str, str] = field(factory=dict)
@@ -110,6 +113,8 @@ class Books:
         """Take in what a fact says was told to somebody."""
         if isinstance(fact, f.Stepped):
             self._hear_event(self.to(fact.process), fact.event, fact.before, fact.now)
+            if isinstance(fact.event, e.OffersReceived):
+                self.agents |= {offer.agent_id: offer for offer in fact.event.offers}
             if fact.step.model.phase != fact.before.phase:
                 phase = fact.step.model.phase
                 self.phases[phase] = self.phases.get(phase, 0) + 1

@@ -106,5 +106,35 @@ def refuses_offers_for_ever() -> Cores:
     return scheduler_with(actions={"plan_offers": plan})
 
 
+@planted("members_are_where_they_may_be")
+def constraints_are_for_gangs() -> Cores:
+    """A replacement goes wherever there is room: constraints were looked at when the cluster was
+    gathered."""
+
+    def plan(draft: Draft) -> Draft:
+        settings = draft.model.settings
+        anywhere = evolve(settings, constraints=())
+        return ACTIONS["plan_membership"](draft.having(settings=anywhere)).having(settings=settings)
+
+    return scheduler_with(actions={"plan_membership": plan})
+
+
+@planted("members_are_where_they_may_be")
+def zone_of_the_wrong_offer() -> Cores:
+    """What is recorded of an agent is taken from the first offer in hand, not from its own."""
+
+    def plan(draft: Draft) -> Draft:
+        done = ACTIONS["plan_bootstrap"](draft)
+        if not any(isinstance(command, Launch) for command in done.commands):
+            return done
+        first = min(draft.model.offers.values(), key=lambda held: held.offer.id).offer
+        members = tuple(
+            evolve(m, region=first.region, zone=first.zone) for m in done.model.record.members
+        )
+        return done.recording(members=members)
+
+    return scheduler_with(actions={"plan_bootstrap": plan})
+
+
 def _nothing(draft: Draft) -> Draft:
     return draft

@@ -24,7 +24,7 @@ from etcdmesos.simulation.oracles.registry import Judge
 from etcdmesos.simulation.promises import PromiseBroken
 from etcdmesos.step import Command, Event, Step
 
-OPTIONS = Options()
+OPTIONS = Options(constraints="hostname:UNLIKE:forbidden")
 SETTINGS = OPTIONS.settings()
 NOWHERE = MasterState(
     registered_agents=frozenset(), outstanding_agents=0, unreachable_agents=0, frameworks=()
@@ -168,10 +168,18 @@ def heard(task: str, state: TaskState = TaskState.RUNNING) -> f.Stepped:
     return stepped(updated(task, state))
 
 
-def offered(*ids: str) -> f.Stepped:
+def offered(*ids: str, agent: str = "a", hostname: str = "a", zone: str = "") -> f.Stepped:
     """Offers arrive."""
     offers = tuple(
-        Offer(id=i, agent_id="a", hostname="a", address="a", resources=(), attributes={})
+        Offer(
+            id=i,
+            agent_id=agent,
+            hostname=hostname,
+            address=hostname,
+            resources=(),
+            attributes={},
+            zone=zone,
+        )
         for i in ids
     )
     return stepped(e.OffersReceived(offers=offers))

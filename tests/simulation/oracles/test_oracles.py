@@ -74,6 +74,17 @@ CASES = {
         breaks=(make.stored(make.record(make.member(1, "agent-1"), make.member(2, "agent-1"))),),
         says="two members on one agent",
     ),
+    "members_are_where_they_may_be": Case(
+        keeps=(
+            make.offered("o1", agent="agent-1", zone="z"),
+            make.stored(make.record(make.member(1, zone="z"))),
+        ),
+        breaks=(
+            make.offered("o1", agent="agent-1", hostname="forbidden"),
+            make.stored(make.record(make.member(1))),
+        ),
+        says="etcd-1 on forbidden breaks hostname:UNLIKE:forbidden",
+    ),
     "launches_stay_within_the_size": Case(
         keeps=(make.stored(make.LAUNCHING), make.released(make.launch())),
         breaks=(
@@ -301,6 +312,16 @@ def test_an_oracle_accepts_what_keeps_its_promise(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.breaks])
 def test_an_oracle_refuses_what_breaks_its_promise(name: str) -> None:
     assert CASES[name].says in make.verdict(name, *CASES[name].breaks)
+
+
+def test_a_zone_of_another_agent_is_refused() -> None:
+    """What is recorded of a member's agent is what that agent offered."""
+    said = make.verdict(
+        "members_are_where_they_may_be",
+        make.offered("o1", agent="agent-1", zone="z1"),
+        make.stored(make.record(make.member(1, zone="z2"))),
+    )
+    assert said == "etcd-1 is recorded in /z2, and is in /z1"
 
 
 def test_a_wait_without_a_reason_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
