@@ -13,7 +13,7 @@ from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.terms import RISES, WINDOW, Terms
 from tests.cluster.stage import Stage
 
-ALL = "given healthy\netcd etcd-1 etcd-2 etcd-3"
+ALL = "etcd etcd-1 etcd-2 etcd-3"
 
 
 def staged(story: str) -> tuple[Model, float]:
@@ -49,8 +49,7 @@ def found(story: str) -> list[tuple[Kind, str]]:
 )
 def test_what_is_wrong_has_a_name(trouble: str, kind: Kind, member: str) -> None:
     """And nothing else is found than that."""
-    story = trouble.replace("given healthy\n", "")
-    assert found(f"given healthy\n{story}") == [(kind, member)]
+    assert found(f"given healthy\n{trouble}") == [(kind, member)]
 
 
 def test_of_a_healthy_cluster_nothing_is_found() -> None:
