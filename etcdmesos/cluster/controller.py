@@ -15,7 +15,7 @@ from etcdmesos.cluster.promises import check
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.draft import react
-from etcdmesos.step import Event, Exit, Step
+from etcdmesos.step import Event, Exit, RecordLoaded, Step
 
 CHART = "cluster"
 
@@ -55,7 +55,8 @@ class Controller:
             # The last word: whatever else the step holds is left to the next scheduler.
             exits = tuple(c for c in draft.commands if isinstance(c, Exit))
             return Step(model=draft.model, commands=exits)
-        if draft.model.store.loaded and record != before.record:
+        stored = draft.event.record if isinstance(draft.event, RecordLoaded) else before.record
+        if draft.model.store.loaded and record != stored:
             save = evolve(record, sequence=record.sequence + 1)
             draft = draft.having(record=save)
         step = Step(model=draft.model, save=save, commands=draft.commands, wake_at=draft.wake_at)

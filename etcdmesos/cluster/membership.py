@@ -177,9 +177,9 @@ def _add(draft: Draft, state: Assessment) -> Draft:
 def _place(draft: Draft) -> tuple[Draft, placement.Place | None]:
     """The place for the next learner, if one is in hand that is worth taking now."""
     model, settings = draft.model, draft.model.settings
-    avoided = avoided_at(model.shunned, draft.now)
+    past, avoided = model.agents_of_the_past(), avoided_at(model.shunned, draft.now)
     places = placement.choose(
-        [held.offer for held in model.offers.values()],
+        [h.offer for h in model.offers.values() if h.offer.agent_id not in past],
         1,
         settings,
         placed=model.record.members,

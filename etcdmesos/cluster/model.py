@@ -36,6 +36,8 @@ class StoreLink:
     load_at: float = 0.0
     reason: str = ""
     """Why it is not loaded."""
+    doubtful: bool = False
+    """The save that was to claim our epoch failed: a record of that epoch may be another's."""
 
 
 @frozen(kw_only=True)
@@ -194,6 +196,12 @@ class Model(draft.Phased):
 
     def view(self, member: str) -> MemberView:
         return self.views.get(member, NEVER_PROBED)
+
+    def agents_of_the_past(self) -> frozenset[str]:
+        """Agents where there is no place for a member, as one of the past may still run there."""
+        if not self.settings.single_instance_per_agent:
+            return frozenset()
+        return frozenset(kill.agent_id for kill in self.kills.values())
 
     def known_dead(self, task_id: str) -> bool:
         """Whether the task is proven to have ended."""

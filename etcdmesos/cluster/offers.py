@@ -19,8 +19,8 @@ from etcdmesos.cluster.repairs import ailing
 def plan_offers(draft: Draft) -> Draft:
     """Decline offers that nothing waits for; suppress or revive them as a whole."""
     model = draft.model
-    if not model.mesos.subscribed:
-        return draft
+    if not (model.mesos.subscribed and model.store.loaded):
+        return draft  # without the record, nobody knows what is wanted
     wanted = gathering(model, draft.now) or place_wanted(model, draft.now)
     return _suppress_or_revive(_give_back(draft, wanted), wanted)
 
@@ -101,6 +101,8 @@ def _may_serve(model: Model, offer_id: str, staying: Sequence[Member]) -> bool:
     offer = model.offers[offer_id].offer
     occupied = any(member.agent_id == offer.agent_id for member in staying)
     if occupied and model.settings.single_instance_per_agent:
+        return False
+    if offer.agent_id in model.agents_of_the_past():
         return False
     if offer.agent_id in model.ruled_out:
         return False

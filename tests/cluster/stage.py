@@ -188,8 +188,11 @@ class Stage:
         assert self.stored is not None
         self.stored = evolve(self.stored, epoch=int(epoch), sequence=1)
 
-    def do_subscribed(self, framework: str) -> None:
+    def do_subscribed(self, framework: str, *options: str) -> None:
+        """The master took the subscription, and the record is read; `unread`: it is not."""
         self.feed(e.Subscribed(framework_id=framework, master="m:5050"), framework)
+        if "unread" not in options and not self.ended:
+            self.feed(e.RecordLoaded(record=self.stored), "stored", quiet=True)
 
     def do_disconnected(self, *reason: str) -> None:
         self.feed(e.Disconnected(reason=" ".join(reason)))

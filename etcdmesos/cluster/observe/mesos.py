@@ -12,7 +12,11 @@ from etcdmesos.cluster.record import Step
 
 
 def take_subscription(draft: Draft) -> Draft:
-    """A new subscription: nothing of it is accounted for yet, and old offers are void."""
+    """A new subscription: nothing of it is accounted for yet, and old offers are void.
+
+    The record is read again: whoever took over before we subscribed has written it, and whoever
+    does later throws us out of this subscription.
+    """
     event = event_of(draft, e.Subscribed)
     recorded = frozenset(
         task.id
@@ -22,6 +26,7 @@ def take_subscription(draft: Draft) -> Draft:
         if not draft.model.known_dead(task.id)
     )
     draft = draft.having(
+        store=evolve(draft.model.store, loaded=False),
         mesos=MesosLink(
             number=draft.model.mesos.number + 1,
             subscribed=True,

@@ -12,6 +12,9 @@ from etcdmesos.cluster.record import Member, Record
 from etcdmesos.cluster.record import Step as MemberStep
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 
+FIRST_SAVE = 1
+"""The sequence number of the save that claims an epoch."""
+
 
 def take_record(draft: Draft) -> Draft:
     """Hold the stored record, and raise its epoch: from here on it is ours."""
@@ -43,7 +46,7 @@ def take_record(draft: Draft) -> Draft:
         return draft.asking(
             c.Exit(status=1, reason="another scheduler has taken over this cluster")
         )
-    if not ours or record.epoch < ours:
+    if not ours or record.epoch < ours or draft.model.store.doubtful:
         # Also when our first save never arrived: an epoch once claimed is not claimed again.
         record = evolve(record, epoch=max(ours, record.epoch + 1), sequence=0)
     record = _with_what_was_seen(record, draft.model.record)
@@ -110,7 +113,10 @@ def note_record_unavailable(draft: Draft) -> Draft:
     if event.unreadable:
         return draft.asking(c.Exit(status=1, reason=event.reason))
     wait = draft.model.settings.subscribe_most
-    return draft.having(store=StoreLink(reason=event.reason, load_at=draft.now + wait))
+    doubtful = draft.model.store.doubtful
+    return draft.having(
+        store=StoreLink(reason=event.reason, load_at=draft.now + wait, doubtful=doubtful)
+    )
 
 
 def note_save_failed(draft: Draft) -> Draft:
@@ -123,4 +129,7 @@ def note_save_failed(draft: Draft) -> Draft:
         )
     # Not at once: a store that can be read and not written would be tried without a pause.
     wait = draft.model.settings.subscribe_first
-    return draft.having(store=StoreLink(reason=event.reason, load_at=draft.now + wait))
+    doubtful = draft.model.record.sequence == FIRST_SAVE
+    return draft.having(
+        store=StoreLink(reason=event.reason, load_at=draft.now + wait, doubtful=doubtful)
+    )
