@@ -132,7 +132,10 @@ def _lacking(model: Model, now: float) -> str:
     if placement.room(offers, 1, settings, members):
         hosts = sorted({offer.hostname for offer in offers if offer.agent_id in avoided})
         return f"waits for another agent than {', '.join(hosts)}, where members failed"
-    return f"waits for an offer with room for a member{_excluded(model, 1)}{_before(model)}"
+    # Their agents are no place for another member while they may run.
+    past = sorted(model.kills) if model.agents_of_the_past() else []
+    ended = f"the end of {', '.join(past)}, or for " if past else ""
+    return f"waits for {ended}an offer with room for a member{_excluded(model, 1)}{_before(model)}"
 
 
 def _reconfiguring(model: Model, now: float) -> str:
