@@ -11,7 +11,7 @@ from etcdmesos.cluster.kills import plan_kills
 from etcdmesos.cluster.links import keep_links
 from etcdmesos.cluster.membership import plan_membership
 from etcdmesos.cluster.model import Draft
-from etcdmesos.cluster.observe import etcd, mesos, outcomes, store, tasks
+from etcdmesos.cluster.observe import etcd, leadership, mesos, outcomes, store, tasks
 from etcdmesos.cluster.offers import plan_offers
 
 ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
@@ -20,6 +20,10 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         store.take_record,
         store.note_record_unavailable,
         store.note_save_failed,
+        leadership.take_leadership,
+        leadership.suspend_leadership,
+        leadership.lose_leadership,
+        leadership.note_holder,
         mesos.take_subscription,
         mesos.note_disconnected,
         mesos.give_up_framework,

@@ -10,8 +10,8 @@ from attrs import evolve
 from etcdmesos.chart import Chart, Definition, read
 from etcdmesos.cluster.actions import ACTIONS
 from etcdmesos.cluster.guards import GUARDS
-from etcdmesos.cluster.model import Draft, Model
-from etcdmesos.cluster.promises import check
+from etcdmesos.cluster.model import Draft, Leadership, Model
+from etcdmesos.cluster.promises import RECONFIGURES, check
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.draft import react
@@ -37,7 +37,12 @@ class Controller:
             framework_name=settings.framework_name,
             target_size=settings.cluster_size,
         )
-        return Model(settings=settings, phase=self.chart.definition.initial, record=record)
+        return Model(
+            settings=settings,
+            phase=self.chart.definition.initial,
+            record=record,
+            leadership=Leadership(held=not settings.elected),
+        )
 
     def step(self, model: Model, event: Event, now: float) -> Step[Model, Record]:
         """What `event`, coming at `now` (seconds, never going back), leads to.
@@ -56,7 +61,10 @@ class Controller:
             exits = tuple(c for c in draft.commands if isinstance(c, Exit))
             return Step(model=draft.model, commands=exits)
         stored = draft.event.record if isinstance(draft.event, RecordLoaded) else before.record
-        if draft.model.store.loaded and record != stored:
+        # A change of etcd's list is fenced by nothing but this: right after a confirmed write of
+        # the record, nobody else has taken over.
+        fenced = any(isinstance(command, RECONFIGURES) for command in draft.commands)
+        if draft.model.store.loaded and (record != stored or fenced):
             save = evolve(record, sequence=record.sequence + 1)
             draft = draft.having(record=save)
         step = Step(model=draft.model, save=save, commands=draft.commands, wake_at=draft.wake_at)

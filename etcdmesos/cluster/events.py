@@ -34,6 +34,10 @@ __all__ = [
     "ExecutorLost",
     "ExecutorSaid",
     "FrameworkRefused",
+    "LeaderSeen",
+    "LeadershipGained",
+    "LeadershipLost",
+    "LeadershipSuspended",
     "MasterStateRead",
     "MemberProbed",
     "MembersListed",
@@ -48,6 +52,38 @@ __all__ = [
     "TaskUpdated",
     "TimerFired",
 ]
+
+# The election
+
+
+@frozen(kw_only=True)
+class LeadershipGained(Event):
+    """This scheduler is the one that may act: elected, or connected again in the session in which
+    it was.  Whatever is written from here on is seen by a read that follows."""
+
+
+@frozen(kw_only=True)
+class LeadershipSuspended(Event):
+    """The session with the election is not confirmed at the moment.  Nobody else is elected before
+    it has expired; LeadershipGained or LeadershipLost follows."""
+
+    reason: str
+
+
+@frozen(kw_only=True)
+class LeadershipLost(Event):
+    """The session has expired: another scheduler may hold the cluster by now."""
+
+    reason: str
+
+
+@frozen(kw_only=True)
+class LeaderSeen(Event):
+    """Another scheduler, which calls itself `holder`, is the one that may act; "" when nobody
+    is."""
+
+    holder: str
+
 
 # Mesos
 

@@ -11,19 +11,15 @@ from etcdmesos.cluster.record import Step
 
 
 def links_lost(draft: Draft) -> bool:
-    """The record is not in hand, or there is no subscription to the Mesos master."""
-    return not (draft.model.store.loaded and draft.model.mesos.subscribed)
+    """Another may lead, the record is not in hand, or there is no subscription to the master."""
+    model = draft.model
+    return not (model.leadership.held and model.store.loaded and model.mesos.subscribed)
 
 
 def recovered(draft: Draft) -> bool:
-    """Both links are up, every recorded task is accounted for, the master's state was read."""
+    """All links are up, every recorded task is accounted for, the master's state was read."""
     mesos = draft.model.mesos
-    return (
-        draft.model.store.loaded
-        and mesos.subscribed
-        and not mesos.unaccounted
-        and mesos.state is not None
-    )
+    return not links_lost(draft) and not mesos.unaccounted and mesos.state is not None
 
 
 def never_served(draft: Draft) -> bool:

@@ -12,9 +12,14 @@ from etcdmesos.cluster.model import Draft, Model
 
 
 def keep_links(draft: Draft) -> Draft:
-    """Load the record, then subscribe, then account for what the record names; each when due."""
-    store, mesos = draft.model.store, draft.model.mesos
-    if not store.loaded:
+    """Load the record, then subscribe, then account for what the record names; each when due.
+
+    A standby only loads the record, again and again, to show it.
+    """
+    store, mesos, leadership = draft.model.store, draft.model.mesos, draft.model.leadership
+    if not leadership.held and leadership.epoch:
+        return draft  # suspended: nothing is asked for before we know whether we lead
+    if not (leadership.held and store.loaded):
         return draft if store.loading else _load(draft)
     if mesos.subscribed:
         draft = _reconcile_recorded(_read_state(draft))

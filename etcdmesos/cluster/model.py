@@ -27,12 +27,27 @@ V = TypeVar("V")
 
 
 @frozen(kw_only=True)
+class Leadership:
+    """Whether this scheduler is the one that may act.  Without an election it always is."""
+
+    held: bool = True
+    holder: str = ""
+    """What the one that holds it calls itself, while we stand by."""
+    reason: str = ""
+    """Why it is not held."""
+    epoch: int = 0
+    """The one that this process has claimed in the record; 0: none yet."""
+
+
+@frozen(kw_only=True)
 class StoreLink:
     """Our hold on the record store."""
 
     loaded: bool = False
     """The record in the model is the stored one."""
     loading: bool = False
+    stale: bool = False
+    """The answer under way was asked for before we were to act: it is not the last word."""
     load_at: float = 0.0
     reason: str = ""
     """Why it is not loaded."""
@@ -155,7 +170,8 @@ class Model(draft.Phased):
     settings: Settings
     phase_since: float = 0.0
     record: Record
-    """Meaningless until `store.loaded`."""
+    """Not to be acted on until `store.loaded`; of a standby, what it last read."""
+    leadership: Leadership = Leadership()
     store: StoreLink = StoreLink()
     mesos: MesosLink = MesosLink()
     offers: Mapping[str, HeldOffer] = {}

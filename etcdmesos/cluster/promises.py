@@ -28,8 +28,9 @@ CHANGES = (Launch, Kill, Shutdown, *RECONFIGURES)
 def check(before: Model, step: Step[Model, Record]) -> None:
     """Raises BrokenPromise, quoting the promise, when `step` must not be let out."""
     changes = [c for c in step.commands if isinstance(c, CHANGES)]
-    if changes and not (step.model.store.loaded and step.model.mesos.subscribed):
-        raise BrokenPromise(f"a change without both links: {type(changes[0]).__name__}")
+    model = step.model
+    if changes and not (model.leadership.held and model.store.loaded and model.mesos.subscribed):
+        raise BrokenPromise(f"a change without all links: {type(changes[0]).__name__}")
     _check_reconfiguration(step)
     _check_launches(before, step)
     if before.store.loaded:  # otherwise what was before may never have been durable
@@ -44,6 +45,8 @@ def _check_reconfiguration(step: Step[Model, Record]) -> None:
         change = step.model.record.change
         if change is None or change.member != command.member:
             raise BrokenPromise("a membership change that is not on record")
+    if asked and step.save is None:
+        raise BrokenPromise("a membership change without a write of the record to fence it")
 
 
 def _check_launches(before: Model, step: Step[Model, Record]) -> None:

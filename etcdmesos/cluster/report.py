@@ -12,8 +12,10 @@ from etcdmesos.cluster.findings import findings
 from etcdmesos.cluster.health import Assessment, assess
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Member, Step
-from etcdmesos.cluster.why import why
+from etcdmesos.cluster.why import standing_by, why
 from etcdmesos.mesos.statuses import TaskState
+
+STANDBY = "standby"
 
 
 def stats(model: Model, now: float) -> dict[str, Any]:
@@ -27,6 +29,8 @@ def stats(model: Model, now: float) -> dict[str, Any]:
         "cluster_livelocks": model.counters.livelocks,
         "cluster_reseeds": model.counters.reseeds,
         "healthy": int(state.serving),
+        "role": role(model),
+        "holder": model.leadership.holder,
         "phase": model.phase,
         "phase_seconds": round(now - model.phase_since, 3),
         "why": why(model, now),
@@ -64,6 +68,8 @@ def members(model: Model, now: float) -> list[dict[str, Any]]:
 
 def health(model: Model, now: float) -> tuple[bool, str]:
     """Whether the *cluster* serves reads and writes, and one line that says how."""
+    if role(model) == STANDBY:
+        return False, f"not known to this scheduler: {standing_by(model)}"
     state = assess(model, now)
     if state.serving and state.alarms:
         return False, f"refuses writes, {model.phase}: {why(model, now)}"
@@ -74,6 +80,13 @@ def health(model: Model, now: float) -> tuple[bool, str]:
     if state.serving:
         return True, f"serving, {model.phase}: {why(model, now)}"
     return False, f"not serving, {model.phase}: {why(model, now)}"
+
+
+def role(model: Model) -> str:
+    """What this scheduler is to the cluster: leader, standby, or suspended in between."""
+    if model.leadership.held:
+        return "leader"
+    return "suspended" if model.leadership.epoch else STANDBY
 
 
 def _member(model: Model, member: Member, state: Assessment, alarms: list[str]) -> dict[str, Any]:

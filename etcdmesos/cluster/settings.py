@@ -87,6 +87,10 @@ class Settings:
     """Wait after a membership change that etcd refused or did not answer: doubles from the first
     to the most."""
 
+    elected: bool = False
+    """Whether an election says when this scheduler may act; otherwise it may from the start."""
+    standby_look: float = 5.0
+    """Between two readings of the record by a standby, which only shows it."""
     subscribe_first: float = 0.5
     subscribe_most: float = 15.0
     """Wait between attempts to subscribe: doubles from the first to the most."""

@@ -29,6 +29,8 @@ def _found(model: Model, state: Assessment, now: float) -> list[str]:
 
 def _recovering(model: Model, _now: float) -> str:
     store, mesos = model.store, model.mesos
+    if not model.leadership.held:
+        return standing_by(model)
     if not store.loaded:
         return "waits for the record" + (f": {store.reason}" if store.reason else "")
     if not mesos.subscribed:
@@ -36,6 +38,18 @@ def _recovering(model: Model, _now: float) -> str:
     if mesos.unaccounted:
         return f"waits to hear of {', '.join(sorted(mesos.unaccounted))} from the Mesos master"
     return "waits for the Mesos master's state"
+
+
+def standing_by(model: Model) -> str:
+    """Why this scheduler does not act, though nothing is amiss with the cluster."""
+    leadership = model.leadership
+    said = f": {leadership.reason}" if leadership.reason else ""
+    if leadership.epoch:
+        return f"changes nothing until its leadership is confirmed{said}"
+    record = f"; the record cannot be shown: {model.store.reason}" if model.store.reason else ""
+    if leadership.holder:
+        return f"stands by; {leadership.holder} holds the cluster{record}"
+    return f"stands by; waits for the election{said}{record}"
 
 
 def _bootstrapping(model: Model, now: float) -> str:

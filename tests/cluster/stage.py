@@ -188,6 +188,19 @@ class Stage:
         assert self.stored is not None
         self.stored = evolve(self.stored, epoch=int(epoch), sequence=1)
 
+    def do_leadership(self, what: str, *reason: str) -> None:
+        """The election speaks: gained, or suspended or lost with a reason."""
+        text = " ".join(reason)
+        event = {
+            "gained": e.LeadershipGained(),
+            "suspended": e.LeadershipSuspended(reason=text),
+            "lost": e.LeadershipLost(reason=text),
+        }[what]
+        self.feed(event)
+
+    def do_leader_seen(self, holder: str = "") -> None:
+        self.feed(e.LeaderSeen(holder=holder), holder)
+
     def do_subscribed(self, framework: str, *options: str) -> None:
         """The master took the subscription, and the record is read; `unread`: it is not."""
         self.feed(e.Subscribed(framework_id=framework, master="m:5050"), framework)

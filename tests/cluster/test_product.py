@@ -29,6 +29,9 @@ STORIES: dict[str, str] = {
     "no record in reach": "start\nrecord unavailable away",
     "record in hand": "start\nrecord none",
     "subscribed": "start\nrecord none\nsubscribed fw-1",
+    "a standby": "start elected=true\nleader-seen http://x",
+    "just elected": "start elected=true\nleadership gained",
+    "suspended": "given healthy\nleadership suspended",
     "restarted beside a cluster": "given healthy\nstart\nrecord stored\nsubscribed fw-1\nstate",
     "master lost": "given healthy\ndisconnected cut",
     "save failed": "given healthy\nstore unknown-written\nrunning etcd-1 sandbox=/a",
@@ -124,6 +127,11 @@ def events_of(model: Model) -> Iterator[Event]:
     yield e.RecordUnavailable(reason="x", unreadable=True)
     yield e.SaveFailed(reason="x", conflict=False)
     yield e.SaveFailed(reason="x", conflict=True)
+    yield e.LeadershipGained()
+    yield e.LeadershipSuspended(reason="x")
+    yield e.LeadershipLost(reason="x")
+    yield e.LeaderSeen(holder="http://x")
+    yield e.LeaderSeen(holder="")
     yield e.Subscribed(framework_id="fw-1", master="m:1")
     yield e.Subscribed(framework_id="fw-2", master="m:2")
     yield e.Disconnected(reason="x")

@@ -17,10 +17,15 @@ FIRST_SAVE = 1
 
 
 def take_record(draft: Draft) -> Draft:
-    """Hold the stored record, and raise its epoch: from here on it is ours."""
+    """Hold the stored record, and raise its epoch: from here on it is ours.
+
+    A standby only keeps it to be shown.
+    """
     loaded: Record | None = event_of(draft, e.RecordLoaded).record
-    settings = draft.model.settings
-    ours = draft.model.record.epoch
+    settings, leadership, store = draft.model.settings, draft.model.leadership, draft.model.store
+    ours = leadership.epoch
+    if store.stale or (ours and not leadership.held):
+        return draft.having(store=evolve(store, loading=False, stale=False))
     record = loaded or Record(
         cluster_name=settings.cluster_name,
         framework_name=settings.framework_name,
@@ -42,20 +47,25 @@ def take_record(draft: Draft) -> Draft:
                 f"{record.target_size}: resizing is not possible yet",
             )
         )
+    if not leadership.held:
+        again = StoreLink(load_at=draft.now + settings.standby_look)
+        return draft.having(record=record, store=again)
     if ours and record.epoch > ours:
         return draft.asking(
             c.Exit(status=1, reason="another scheduler has taken over this cluster")
         )
-    if not ours or record.epoch < ours or draft.model.store.doubtful:
+    if not ours or record.epoch < ours or store.doubtful:
         # Also when our first save never arrived: an epoch once claimed is not claimed again.
         record = evolve(record, epoch=max(ours, record.epoch + 1), sequence=0)
-    record = _with_what_was_seen(record, draft.model.record)
+    if ours:
+        record = _with_what_was_seen(record, draft.model.record)
     # Of tasks that were never on record (their launch was not let out), nothing is remembered:
     # their names may be used now, for the first time.
     tasks = {i: s for i, s in draft.model.tasks.items() if record.owner(i) or not s.dead}
     return draft.having(
         record=record,
         tasks={**_ended(record), **tasks},
+        leadership=evolve(leadership, epoch=record.epoch),
         store=StoreLink(loaded=True),
         attempt_since=draft.now,
     )
@@ -109,13 +119,14 @@ def _as_seen(stored: Member, ours: Member | None) -> Member:
 
 def note_record_unavailable(draft: Draft) -> Draft:
     """The record could not be read; try again later, or ask the operator if it is damaged."""
-    event = event_of(draft, e.RecordUnavailable)
-    if event.unreadable:
+    event, store = event_of(draft, e.RecordUnavailable), draft.model.store
+    if store.stale:
+        return draft.having(store=evolve(store, loading=False, stale=False))
+    if event.unreadable and draft.model.leadership.held:
         return draft.asking(c.Exit(status=1, reason=event.reason))
     wait = draft.model.settings.subscribe_most
-    doubtful = draft.model.store.doubtful
     return draft.having(
-        store=StoreLink(reason=event.reason, load_at=draft.now + wait, doubtful=doubtful)
+        store=StoreLink(reason=event.reason, load_at=draft.now + wait, doubtful=store.doubtful)
     )
 
 
