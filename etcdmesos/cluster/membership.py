@@ -303,7 +303,8 @@ def _forget(draft: Draft, member: Member) -> Draft:
     strays = {
         task.id: KillAsked(agent_id=task.agent_id, executor_id=task.executor_id)
         for task in member.tasks
-        if (status := model.tasks.get(task.id)) is not None and status.state in ALIVE
+        # One that nobody has spoken of yet was launched all the same.
+        if (status := model.tasks.get(task.id)) is None or status.state in ALIVE
     }
     shunned = shun(model.shunned, [member.agent_id], _failure(member), model.settings, draft.now)
     ids = [task.id for task in member.tasks]

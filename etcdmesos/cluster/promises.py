@@ -56,7 +56,8 @@ def _check_launches(before: Model, step: Step[Model, Record]) -> None:
     if launched and step.save is None:
         raise BrokenPromise("a launch without a record that says so")
     for task in launched:
-        if before.record.owner(task.id) is not None:
+        # What was not durable before was not launched either.
+        if before.store.loaded and before.record.owner(task.id) is not None:
             raise BrokenPromise(f"{task.id} would be launched a second time")
         if step.save is not None and step.save.owner(task.id) is None:
             raise BrokenPromise(f"{task.id} is launched but not on record")

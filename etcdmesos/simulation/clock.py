@@ -81,7 +81,7 @@ class Clock:
         timer.fire()
         return True
 
-    def run_until(self, time: float, *, calls_max: int = 10_000_000) -> None:
+    def run_until(self, time: float, *, calls_max: int = 1_000_000) -> None:
         """Make every call due up to `time`, and stay there.
 
         Raises Runaway after `calls_max` calls: some two parts keep each other busy.

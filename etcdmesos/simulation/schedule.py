@@ -12,7 +12,7 @@ from random import Random
 from attrs import frozen
 
 from etcdmesos.cluster.why import why
-from etcdmesos.simulation.errors import ImpossibleWorld
+from etcdmesos.simulation.errors import ImpossibleWorld, Runaway
 from etcdmesos.simulation.faults import Fault, registered
 from etcdmesos.simulation.options import Cores, Options
 from etcdmesos.simulation.oracles.liveness import unfinished
@@ -73,6 +73,8 @@ def run(
     except PromiseBroken as broken:
         violation, oracle = str(broken), broken.oracle
         world.say("violation", violation)
+    except Runaway as error:
+        violation, oracle = f"{error}", "it_does_not_spin"
     except ImpossibleWorld as error:
         violation, oracle = f"the simulation itself is wrong: {error}", "the_world_is_possible"
     return Outcome(
