@@ -13,7 +13,7 @@ from attrs import frozen
 from etcdmesos.cluster import alarms
 from etcdmesos.cluster.health import FRESH_INTERVALS, Assessment, progressing, statuses, voters
 from etcdmesos.cluster.model import MemberView, Model
-from etcdmesos.cluster.record import Member
+from etcdmesos.cluster.record import Member, Role
 from etcdmesos.cluster.terms import RISES, WINDOW
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 
@@ -58,11 +58,22 @@ def findings(model: Model, state: Assessment, now: float) -> list[Finding]:
             found.append(Finding(kind=kind, member=member.name, text=f"{member.name} {text}"))
     return [
         *found,
+        *_of_the_learner(model),
         *_of_alarms(model, state),
         *_of_progress(model, state, now),
         *_of_the_list(model),
         *_of_the_term(model, now),
     ]
+
+
+def _of_the_learner(model: Model) -> Iterator[Finding]:
+    """A learner that ended, or that nobody vouches for; one that is on its way is no finding."""
+    for member in model.record.members:
+        if member.role is Role.LEARNER and any(
+            s.dead or s.out_of_reach for s in statuses(model, member)
+        ):
+            kind, text = _trouble(model, member)
+            yield Finding(kind=kind, member=member.name, text=f"{member.name} {text}")
 
 
 def _trouble(model: Model, member: Member) -> tuple[Kind, str]:
