@@ -158,8 +158,15 @@ class _EtcdPort:
         self.process = None
         if not self._closed:
             assert process.status is not None
-            tail = "\n".join(process.log)
-            self._post(EtcdExited(run=self._run, wait_status=process.status, log_tail=tail))
+            found = self._host.disk.read(process.options.data_directory)
+            self._post(
+                EtcdExited(
+                    run=self._run,
+                    wait_status=process.status,
+                    log_tail="\n".join(process.log),
+                    data_kept=isinstance(found, DataDirectory) and not found.empty,
+                )
+            )
 
     def _signal(self, command: SignalEtcd) -> None:
         process = self.process if self._run == command.run else None

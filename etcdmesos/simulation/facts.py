@@ -16,6 +16,8 @@ __all__ = [
     "EtcdStarted",
     "Fact",
     "LeaderElected",
+    "LearnerCaughtUp",
+    "MembersChanged",
     "Released",
     "SchedulerStarted",
     "Settled",
@@ -118,6 +120,30 @@ class LeaderElected(Fact):
     keys: frozenset[str]
 
 
+@frozen(kw_only=True)
+class MembersChanged(Fact):
+    """etcd carried out a change of its member list: the first member has applied it."""
+
+    kind: str
+    """add, promote or remove."""
+    member: str
+    """Its id, as etcd prints it."""
+    learner: bool
+    """Whether it was added or removed as a learner."""
+    by_hand: bool
+    """Somebody else than a scheduler asked for it."""
+    listed: int
+    """How many members are listed now, those that were added by hand left out."""
+
+
+@frozen(kw_only=True)
+class LearnerCaughtUp(Fact):
+    """A learner has, for the first time, as much of the leader's log as etcd wants of a voter."""
+
+    member: str
+    """Its id."""
+
+
 # Clients
 
 
@@ -144,6 +170,10 @@ class Settled(Fact):
     keys: frozenset[str] | None
     """What the serving cluster holds; None when none serves."""
     lost_majority: bool
-    """Whether faults destroyed the data of a majority."""
+    """Whether faults ended, for good, a majority of the voters that etcd really lists."""
+    voters: int | None = None
+    """How many voters etcd really lists; None when it is not known."""
+    listed: int | None = None
+    """How many members of any kind."""
     unsaid: tuple[str, ...] = ()
     """Executors whose agent has not heard how their task is."""

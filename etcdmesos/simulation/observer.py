@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
-from etcdmesos.cluster.quorum import quorum
 from etcdmesos.cluster.record import Record
 from etcdmesos.executor.commands import SendUpdate
 from etcdmesos.executor.controller import Controller
@@ -20,6 +19,7 @@ from etcdmesos.executor.settings import Settings
 from etcdmesos.simulation import facts as f
 from etcdmesos.simulation.etcd import EtcdProcess
 from etcdmesos.simulation.etcd.log import Kind
+from etcdmesos.simulation.member_watch import MemberWatch
 from etcdmesos.simulation.options import Cores
 from etcdmesos.simulation.promises import Promise, PromiseBroken
 from etcdmesos.step import Event, Step
@@ -62,6 +62,7 @@ class Observer:
         self.executor_steps = 0
         self._world = world
         self._executors: dict[str, _ExecutorView] = {}
+        self._members = MemberWatch(world)
         world.etcd.on_event = self._etcd_event
         world.etcd.on_elected = self._elected
 
@@ -168,12 +169,15 @@ class Observer:
         world = self._world
         alive = {e.first.id for e in world.mesos.executors()}
         record = world.books.durable
+        listed = self._members.listed(record)
         return f.Settled(
             now=world.scheduler.now,
             model=world.scheduler.model,
             alive=frozenset(alive),
             keys=self._keys_served(record),
-            lost_majority=record is not None and _lost_majority(record, alive),
+            lost_majority=self._members.lost_majority(record, alive),
+            voters=sum(not member.learner for member in listed) if listed else None,
+            listed=len(listed) if listed else None,
             unsaid=self._unsaid(),
         )
 
@@ -210,8 +214,3 @@ def _keys_in_log(process: EtcdProcess) -> frozenset[str]:
         if entry.kind is Kind.PUT:
             keys.add(entry.data[0])
     return frozenset(keys)
-
-
-def _lost_majority(record: Record, alive: set[str]) -> bool:
-    kept = sum(any(task.id in alive for task in m.tasks) for m in record.members)
-    return kept < quorum(len(record.members))

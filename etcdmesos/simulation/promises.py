@@ -13,19 +13,30 @@ __all__ = ["Promise", "PromiseBroken"]
 
 
 class Promise(enum.Enum):
-    """A promise and its number in the design (L: of liveness; M: of Mesos' API; E: the executor's;
-    C: the core's own)."""
+    """A promise and its number in the design (H: of healing; L: of liveness; M: of Mesos' API;
+    E: the executor's; C: the core's own)."""
 
     NAMES = (
         "1",
         """A member's name and data are never used by another member: a removed member never comes
         back, a new one never starts on old data.""",
     )
-    ONE_CHANGE = ("2", "At most one membership change is in flight.")
+    ONE_CHANGE = (
+        "2",
+        """At most one membership change is in flight; none but the removal of an unstarted or
+        stalled member starts while a member is unstarted or an outcome is unknown.""",
+    )
+    LEARNERS = (
+        "3",
+        """Members added after the bootstrap join as learners and are promoted when caught up. A
+        dead voter is removed before its replacement is added. A voter is removed only if the voters
+        that remain healthy are a quorum of what remains.""",
+    )
     SIZE = (
         "4",
-        """Nothing is launched while the tasks believed or possibly alive and still members, plus
-        the pending ones, reach cluster-size. Never two members on one agent unless
+        """etcd's list never holds more than cluster-size members (one more while a living one is
+        moved). Nothing is launched while the tasks believed or possibly alive and still members,
+        plus the pending ones, reach cluster-size. Never two members on one agent unless
         -single-instance-per-slave=false; pending ones count.""",
     )
     PLACES = ("4", "No launch breaks a placement constraint: those are hard.")
@@ -48,6 +59,12 @@ class Promise(enum.Enum):
     )
     WRITES = ("10", "A write that etcd acknowledged survives the loss of any minority.")
     STRAYS = ("11", "A task the record does not know is adopted or killed, never ignored.")
+    REPLACED = (
+        "H1",
+        """An unreachable or silent member is replaced only after -member-timeout, while a quorum
+        holds, and never let in again. A member that merely lost quorum is never killed for it.
+        Unanswered for the grace period + 5 s, a KILL becomes a SHUTDOWN of the executor.""",
+    )
     HEALTHY = (
         "L1",
         "Healthy: as many voters as wanted serve, agree on a stable leader, and commit proposals.",

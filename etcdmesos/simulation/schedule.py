@@ -142,7 +142,7 @@ def _at_rest(world: World) -> bool:
     if model is None:
         return False
     settled = world.observer.settled()
-    if unfinished(model, world.scheduler.now, settled.alive):
+    if unfinished(settled, model):
         return False
     strays = [one for one in settled.alive if model.record.owner(one) is None]
     return not strays and not settled.unsaid

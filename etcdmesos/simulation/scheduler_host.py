@@ -46,6 +46,7 @@ class SchedulerHost:
         self._world = world
         self._core: CoreHost[Model, Record] | None = None
         self._crash: Callable[[Command], bool] | None = None
+        self._watch: Callable[[Command], bool] | None = None
         self._steps_before = 0
         self._second = (0, 0)
 
@@ -82,7 +83,7 @@ class SchedulerHost:
         world = self._world
         self._steps_before = self.steps
         self.process = world.next_scheduler_process()
-        self._crash = None
+        self._crash = self._watch = None
         core: CoreHost[Model, Record] = CoreHost(
             world.clock,
             self._step,
@@ -127,6 +128,10 @@ class SchedulerHost:
         """Kill the running process before the first command for which the condition holds."""
         self._crash = condition
 
+    def watch(self, act: Callable[[Command], bool]) -> None:
+        """Call `act` with every command that the running process lets go of, until it says yes."""
+        self._watch = act
+
     # The process' inside, watched
 
     def _step(self, model: Model, event: Event, now: float) -> Step[Model, Record]:
@@ -153,6 +158,8 @@ class SchedulerHost:
             self._world.clock.call_after(0.0, self._ended, "crashed between two commands")
             return False
         if not isinstance(command, PROBES):
+            if self._watch is not None and self._watch(command):
+                self._watch = None
             self._world.see(
                 f.Released(process=self.process, command=command, now=self._world.clock.now)
             )

@@ -23,6 +23,7 @@ from etcdmesos.simulation.narrator import Narrator
 from etcdmesos.simulation.neighbour import Neighbour
 from etcdmesos.simulation.network import Network
 from etcdmesos.simulation.observer import Observer, WatchedExecutor
+from etcdmesos.simulation.operator import Operator
 from etcdmesos.simulation.options import Cores, Options, real_cores
 from etcdmesos.simulation.oracles import Books, Judge, registered
 from etcdmesos.simulation.record_store import RecordService
@@ -65,6 +66,7 @@ class World:
         self.network = Network(self.clock, self.random)
         self.hosts = Hosts(self.clock, self.network, self.random)
         self.etcd = EtcdWorld(self.clock, self.network, self.hosts, self.random)
+        self.operator = Operator(self)
         self.observer = Observer(self)
         self.executors = ExecutorHosts(
             self.etcd,
@@ -91,6 +93,8 @@ class World:
         self.workload = Workload(self, options.write_pause)
         self.neighbour = Neighbour(self) if options.neighbour else None
         self.faults_injected: dict[str, int] = {}
+        self.healed = False
+        """No fault happens any more."""
         self._undo: dict[int, Callable[[], None]] = {}
         self._undone = 0
         self._processes = 0
@@ -164,6 +168,7 @@ class World:
     def heal(self) -> None:
         """End all faults: whatever can run, runs, and everybody reaches everybody."""
         self.say("world", "everything is healed")
+        self.healed = True
         undo, self._undo = self._undo, {}
         for function in undo.values():
             function()
@@ -173,6 +178,7 @@ class World:
         self.store.available, self.store.fate, self.store.stall = True, None, 0.0
         self.mesos.resume_master()
         self.mesos.start_master()
+        self.mesos.registry.launches_to_refuse = 0
         for agent in self.mesos.agents:
             self.mesos.power_on(agent)
             self.mesos.resume_agent(agent)

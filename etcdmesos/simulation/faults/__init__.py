@@ -9,13 +9,14 @@ from etcdmesos.simulation.faults import (
     etcds,
     executors,
     masters,
+    members,
     networks,
     schedulers,
     stores,
 )
 from etcdmesos.simulation.faults.base import Fault, registered
 
-_ROOMS = (agents, etcds, executors, masters, networks, schedulers, stores)
+_ROOMS = (agents, etcds, executors, masters, members, networks, schedulers, stores)
 """Imported for their faults, which register themselves."""
 
 __all__ = ["Fault", "registered"]

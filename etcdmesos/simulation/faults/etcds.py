@@ -103,7 +103,7 @@ class DiskStalls(Fault):
 
 @frozen(kw_only=True)
 class SpaceAlarm(Fault):
-    """etcd raises NOSPACE, and somebody disarms it later."""
+    """etcd raises NOSPACE; the operator makes space later, and disarms it."""
 
     def available(self, world: World) -> bool:
         return any(p.ready for p in world.etcd.processes)
@@ -111,6 +111,7 @@ class SpaceAlarm(Fault):
     def inject(self, world: World) -> None:
         process = chosen([p for p in world.etcd.processes if p.ready], self.pick)
         process.server.raise_alarm("NOSPACE")
+        world.undo_after(self.seconds, lambda: world.operator.disarm("NOSPACE"))
 
 
 def _running(world: World) -> list[EtcdProcess]:

@@ -85,6 +85,17 @@ class OffersFlicker(Fault):
 
 
 @frozen(kw_only=True)
+class LaunchesRefused(Fault):
+    """The master answers the next launches with TASK_ERROR: they are not authorized."""
+
+    def available(self, world: World) -> bool:
+        return world.mesos.master.running
+
+    def inject(self, world: World) -> None:
+        world.mesos.registry.launches_to_refuse = 1 + self.pick % 3
+
+
+@frozen(kw_only=True)
 class UpdateRepeated(Fault):
     """Agents send what is not acknowledged once more: duplicates."""
 

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from etcdmesos.cluster.commands import Acknowledge, Launch, ProbeMember, ProbeProgress
+from etcdmesos.cluster.commands import (
+    Acknowledge,
+    AddLearner,
+    Launch,
+    ProbeMember,
+    ProbeProgress,
+    PromoteLearner,
+    RemoveMember,
+)
 from etcdmesos.simulation.faults.base import Fault
 from etcdmesos.step import Command
 
@@ -62,6 +70,28 @@ class SchedulerCrashesAtLaunch(Fault):
                 return left <= 0 and self.pick % 2 == 1 and isinstance(command, Acknowledge)
             left -= 1
             return left < 0
+
+        world.scheduler.crash_before(due)
+
+
+@frozen(kw_only=True)
+class SchedulerCrashesAtChange(Fault):
+    """It dies right before it asks etcd for the n-th change from now on, or right after that."""
+
+    def available(self, world: World) -> bool:
+        return world.scheduler.running
+
+    def inject(self, world: World) -> None:
+        left, after = self.pick // 2 % 3, self.pick % 2 == 1
+
+        def due(command: Command) -> bool:
+            nonlocal left
+            if left < 0:
+                return True
+            if isinstance(command, AddLearner | PromoteLearner | RemoveMember):
+                left -= 1
+                return left < 0 and not after
+            return False
 
         world.scheduler.crash_before(due)
 

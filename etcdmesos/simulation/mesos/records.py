@@ -121,3 +121,5 @@ class Registry:
     unreachable: dict[str, str] = field(factory=dict)
     gone: dict[str, str] = field(factory=dict)
     masters: int = 0
+    launches_to_refuse: int = 0
+    """How many of the next launches the access control lists forbid."""

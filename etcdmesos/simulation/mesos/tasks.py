@@ -30,6 +30,8 @@ __all__ = ["Tasks"]
 
 INVALID_OFFERS = "REASON_INVALID_OFFERS"
 INVALID_TASK = "REASON_TASK_INVALID"
+UNAUTHORIZED = "REASON_TASK_UNAUTHORIZED"
+USER = "root"
 
 
 class Tasks:
@@ -75,6 +77,11 @@ class Tasks:
         error = self._task_error(framework, agent, task, entered.amount, wanted, left)
         if error:
             self._refuse(framework, task, TaskState.ERROR, error, INVALID_TASK)
+            return left
+        if self._books.registry.launches_to_refuse:
+            self._books.registry.launches_to_refuse -= 1
+            text = f"Not authorized to launch as user '{USER}'"
+            self._refuse(framework, task, TaskState.ERROR, text, UNAUTHORIZED)
             return left
         agent.executors.setdefault(key, amount_of(task.executor_resources))
         agent.tasks[framework.id, task.id] = entered

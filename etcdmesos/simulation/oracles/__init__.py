@@ -12,13 +12,25 @@ from etcdmesos.simulation.oracles import (
     liveness,
     members,
     places,
+    reconfiguration,
     tasks,
     writes,
 )
 from etcdmesos.simulation.oracles.books import Books
 from etcdmesos.simulation.oracles.registry import Judge, Oracle, registered
 
-_ROOMS = (bootstrap, executors, health, links, liveness, members, places, tasks, writes)
+_ROOMS = (
+    bootstrap,
+    executors,
+    health,
+    links,
+    liveness,
+    members,
+    places,
+    reconfiguration,
+    tasks,
+    writes,
+)
 """Imported for their oracles, which register themselves."""
 
 __all__ = ["Books", "Judge", "Oracle", "registered"]

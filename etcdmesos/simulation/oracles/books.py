@@ -13,17 +13,25 @@ from attrs import define, field, frozen
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.model import Model
-from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.quorum import has_quorum
+from etcdmesos.cluster.record import Record, Role
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.statuses import ALIVE, TaskState
 from etcdmesos.simulation import facts as f
-from etcdmesos.step import CommandFailed, Event, RecordLoaded
+from etcdmesos.step import CommandDone, CommandFailed, CommandUnknown, Event, RecordLoaded
 
-__all__ = ["Books", "Running", "Seen", "Told"]
+__all__ = ["FRESH_INTERVALS", "RECONFIGURES", "Books", "Reconfigures", "Running", "Seen", "Told"]
 
+RECONFIGURES = (c.AddLearner, c.PromoteLearner, c.RemoveMember)
+"""Commands that change etcd's member list."""
+Reconfigures = c.AddLearner | c.PromoteLearner | c.RemoveMember
+FRESH_INTERVALS = 3
+"""Probe intervals for which a member's word counts."""
+CORRUPT = "CORRUPT"
 STARTED = (TaskState.STARTING, TaskState.RUNNING)
 
 
@@ -40,6 +48,7 @@ class Running:
     """An etcd process that runs."""
 
     host: str
+    member: str
     generation: int
 
 
@@ -47,6 +56,8 @@ class Running:
 class Told:
     """What one scheduler process was told, and what it did."""
 
+    now: float = 0.0
+    """What its clock said when it was last told anything."""
     subscribed: bool = False
     subscriptions: int = 0
     heard: set[str] = field(factory=set)
@@ -65,9 +76,34 @@ class Told:
     """Tasks that somebody last vouched for, in this subscription."""
     asked: dict[str, float] = field(factory=dict)
     """When the end of a task was last asked for."""
+    asked_first: dict[str, float] = field(factory=dict)
+    """And when for the first time."""
+    away: dict[str, float] = field(factory=dict)
+    """Tasks that nobody vouches for, and since when."""
     seen: dict[str, Seen] = field(factory=dict)
     """The last successful probe of each member."""
+    together: dict[str, float] = field(factory=dict)
+    """When a member was last seen as one of a quorum under one leader."""
     progress_at: float | None = None
+    listing: MemberList | None = None
+    """etcd's member list as last read."""
+    listing_stands: bool = False
+    """Nothing was asked to change since that was read."""
+    changing: Reconfigures | None = None
+    """The change that was asked for and has not ended."""
+    added: set[str] = field(factory=set)
+    """Members that were asked to be added."""
+
+    def serving_ids(self, settings: Settings) -> set[str]:
+        """The ids of members that said lately that they serve as voters."""
+        since = self.now - FRESH_INTERVALS * settings.probe_interval - 1e-6
+        words = [one.health for one in self.seen.values() if one.at >= since]
+        return {word.member_id for word in words if word.serving_voter}
+
+    def corrupt(self, member_id: str) -> bool:
+        """Whether some member has said that this one's data is corrupt."""
+        alarms = (alarm for one in self.seen.values() for alarm in one.health.alarms)
+        return any(alarm.kind == CORRUPT and alarm.member_id == member_id for alarm in alarms)
 
 
 @define
@@ -91,6 +127,10 @@ class Books:
     member_of: dict[str, str] = field(factory=dict)
     """By data directory."""
     generation_of_token: dict[str, int] = field(factory=dict)
+    caught_up: set[str] = field(factory=set)
+    """Ids of learners that once had caught up with their leader."""
+    left: set[str] = field(factory=set)
+    """Names of members that were on record and are not any more."""
     running: dict[str, Running] = field(factory=dict)
     """etcd processes by executor."""
     acknowledged: dict[str, str] = field(factory=dict)
@@ -126,6 +166,7 @@ class Books:
             note(self, fact)
 
     def _hear_event(self, told: Told, event: Event, before: Model, now: float) -> None:
+        told.now = now
         hear = _HEARD.get(type(event))
         if hear is not None:
             hear(told, event)
@@ -134,6 +175,8 @@ class Books:
             member = before.record.member(event.member)
             if event.health.serving_voter and member and member.step.value != "removing":
                 told.serving.add(before.record.token)
+            if event.health.serving_voter:
+                _see_together(told, event.health, before.record, self.settings)
         elif isinstance(event, e.ProgressMade):
             told.progress_at = now
 
@@ -172,9 +215,41 @@ def _updated(told: Told, event: e.TaskUpdated) -> None:
         told.alive.add(status.task_id)
     if status.state in STARTED:
         told.started.add(status.task_id)
+    if status.out_of_reach:
+        told.away.setdefault(status.task_id, told.now)
+    else:
+        told.away.pop(status.task_id, None)
+
+
+def _see_together(told: Told, word: MemberHealth, record: Record, settings: Settings) -> None:
+    """A voter has spoken: who says lately what it says?"""
+    since = told.now - FRESH_INTERVALS * settings.probe_interval
+    voters = [m.name for m in record.members if m.role is Role.VOTER]
+    group = [
+        name
+        for name in voters
+        if (one := told.seen.get(name)) is not None
+        and one.at >= since
+        and one.health.serving_voter
+        and (one.health.cluster_id, one.health.leader, one.health.term)
+        == (word.cluster_id, word.leader, word.term)
+    ]
+    if has_quorum(len(group), len(voters)):
+        told.together.update((name, told.seen[name].at) for name in group)
+
+
+def _listed(told: Told, event: e.MembersListed) -> None:
+    told.listing = event.members
+    told.listing_stands = told.changing is None
+
+
+def _ended(told: Told, event: CommandDone | CommandFailed | CommandUnknown) -> None:
+    if isinstance(event.command, RECONFIGURES):
+        told.changing = None
 
 
 def _failed(told: Told, event: CommandFailed) -> None:
+    _ended(told, event)
     if isinstance(event.command, c.Launch):
         told.dead |= {task.id for task in event.command.tasks}
 
@@ -194,6 +269,9 @@ _HEARD: dict[type[Event], Callable[[Told, Any], None]] = {
     e.OffersReceived: _offered,
     e.OfferRescinded: _rescinded,
     e.TaskUpdated: _updated,
+    e.MembersListed: _listed,
+    CommandDone: _ended,
+    CommandUnknown: _ended,
     CommandFailed: _failed,
     RecordLoaded: _loaded,
 }
@@ -206,11 +284,16 @@ def _stepped(books: Books, fact: f.Stepped) -> None:
             told.offered -= set(command.offer_ids)
         elif isinstance(command, c.Kill):
             told.asked[command.task_id] = fact.now
+            told.asked_first.setdefault(command.task_id, fact.now)
 
 
 def _released(books: Books, fact: f.Released) -> None:
-    if isinstance(fact.command, c.Launch):
-        told = books.to(fact.process)
+    told = books.to(fact.process)
+    if isinstance(fact.command, RECONFIGURES):
+        told.changing, told.listing_stands = fact.command, False
+        if isinstance(fact.command, c.AddLearner):
+            told.added.add(fact.command.member)
+    elif isinstance(fact.command, c.Launch):
         generation = books.durable.generation if books.durable else 0
         for task in fact.command.tasks:
             told.launched.add(task.id)
@@ -219,6 +302,9 @@ def _released(books: Books, fact: f.Released) -> None:
 
 
 def _stored(books: Books, fact: f.Stored) -> None:
+    if books.durable is not None:
+        kept = {m.name for m in fact.record.members}
+        books.left |= {m.name for m in books.durable.members} - kept
     books.durable, books.writer = fact.record, fact.process
     books.writer_of_epoch.setdefault(fact.record.epoch, fact.process)
     for member in fact.record.members:
@@ -226,7 +312,9 @@ def _stored(books: Books, fact: f.Stored) -> None:
 
 
 def _etcd_started(books: Books, fact: f.EtcdStarted) -> None:
-    books.running[fact.executor] = Running(fact.directory.partition(":")[0], fact.generation)
+    books.running[fact.executor] = Running(
+        fact.directory.partition(":")[0], fact.member, fact.generation
+    )
     books.directory_of.setdefault(fact.member, fact.directory)
     books.member_of.setdefault(fact.directory, fact.member)
     books.generation_of_token.setdefault(fact.token, fact.generation)
@@ -234,6 +322,10 @@ def _etcd_started(books: Books, fact: f.EtcdStarted) -> None:
 
 def _etcd_ended(books: Books, fact: f.EtcdEnded) -> None:
     books.running.pop(fact.executor, None)
+
+
+def _caught_up(books: Books, fact: f.LearnerCaughtUp) -> None:
+    books.caught_up.add(fact.member)
 
 
 def _acknowledged(books: Books, fact: f.WriteAcknowledged) -> None:
@@ -246,5 +338,6 @@ _NOTES: dict[type[f.Fact], Callable[[Books, Any], None]] = {
     f.Stored: _stored,
     f.EtcdStarted: _etcd_started,
     f.EtcdEnded: _etcd_ended,
+    f.LearnerCaughtUp: _caught_up,
     f.WriteAcknowledged: _acknowledged,
 }

@@ -15,11 +15,10 @@ from etcdmesos.cluster.quorum import has_quorum
 from etcdmesos.cluster.record import Role, Step
 from etcdmesos.cluster.why import why
 from etcdmesos.simulation.facts import Stepped
-from etcdmesos.simulation.oracles.books import Books, Told
+from etcdmesos.simulation.oracles.books import FRESH_INTERVALS, Books, Told
 from etcdmesos.simulation.oracles.registry import oracle
 from etcdmesos.simulation.promises import Promise
 
-FRESH_INTERVALS = 3
 SAMPLE = 16
 """Sentences and reports are looked at in every so many steps, and whenever the phase changes."""
 

@@ -27,25 +27,32 @@ def it_does_not_spin(_books: Books, fact: Stepped) -> Iterator[str]:
 
 @oracle(Promise.LIVENESS, Settled)
 def it_ends_well(_books: Books, fact: Settled) -> Iterator[str]:
-    """Healthy; or members are lost for good, nobody but an operator (or a later version) could do
-    anything about that, and why() names them."""
+    """Healthy, with N voters and nobody else on etcd's list; or a majority is lost for good, which
+    only a reseed could repair, and why() names the lost."""
     if fact.model is None:
         yield "no scheduler runs"
-    elif problem := unfinished(fact.model, fact.now, fact.alive):
+    elif problem := unfinished(fact, fact.model):
         yield f"{problem}; why() says: {why(fact.model, fact.now)}"
 
 
-def unfinished(model: Model, now: float, alive: frozenset[str]) -> str:
-    """What is wrong with the end of a run in which `alive` tasks really run; "" when nothing is."""
+def unfinished(fact: Settled, model: Model) -> str:
+    """What is wrong with the end of a run, `model` being the controller's; "" when nothing is."""
     record = model.record
+    if model.phase == "healthy":
+        listed = (fact.voters, fact.listed)
+        if None not in listed and listed != (record.target_size, record.target_size):
+            return f"called healthy while etcd lists {fact.voters} voters, {fact.listed} members"
+        return ""
     # One that is being added has no task yet that could be lost.
     members = [m for m in record.members if m.step not in (Step.ADDING, Step.GONE)]
-    lost = [m for m in members if not any(task.id in alive for task in m.tasks)]
+    lost = [m for m in members if not any(task.id in fact.alive for task in m.tasks)]
     if not lost:
-        return "" if model.phase == "healthy" else f"still {model.phase} and no member is lost"
+        return f"still {model.phase} and no member is lost"
+    if record.served and not fact.lost_majority:
+        return f"still {model.phase}, and a majority of the {fact.voters} voters is left"
     if model.phase not in _waiting_phases(model, len(members) - len(lost)):
         return f"{model.phase} with {len(lost)} of {len(members)} members lost"
-    sentence = why(model, now)
+    sentence = why(model, fact.now)
     unnamed = [m.name for m in lost if not _named(model, m, sentence)]
     return f"why() does not say that {', '.join(unnamed)} is lost" if unnamed else ""
 

@@ -26,6 +26,14 @@ def names_are_used_once(books: Books, fact: Stored) -> Iterator[str]:
         yield f"the generation went back from {before.generation}"
 
 
+@oracle(Promise.NAMES, Stored)
+def the_removed_stay_out(books: Books, fact: Stored) -> Iterator[str]:
+    """Who has left the record never comes back to it, and nobody else gets the name."""
+    for member in fact.record.members:
+        if member.name in books.left:
+            yield f"{member.name} had left, and is a member again"
+
+
 @oracle(Promise.NAMES, EtcdStarted)
 def data_belongs_to_one_member(books: Books, fact: EtcdStarted) -> Iterator[str]:
     """One data directory per member, one member per data directory, one token per generation."""
@@ -55,6 +63,22 @@ def one_change_at_a_time(books: Books, fact: Stored) -> Iterator[str]:
     if before is not None and after is not None and before.member != after.member:
         begun = f"{before.kind.value} of {before.member}"
         yield f"{after.kind.value} of {after.member} begins during {begun}"
+
+
+@oracle(Promise.REPLACED, Stored)
+def members_leave_the_list_first(books: Books, fact: Stored) -> Iterator[str]:
+    """A member of a cluster that has served leaves the record only when etcd's list was read
+    without it."""
+    before, told = books.durable, books.to(fact.process)
+    if before is None or not before.served:
+        return
+    for member in before.members:
+        if fact.record.member(member.name) is not None:
+            continue
+        if told.listing is None or not told.listing_stands:
+            yield f"{member.name} leaves the record, and nobody has read whether it is listed"
+        elif told.listing.at(member.peer_url) or told.listing.entry(member.id):
+            yield f"{member.name} leaves the record while etcd lists it"
 
 
 @oracle(Promise.SIZE, Stored)
@@ -90,11 +114,15 @@ def launches_stay_within_the_size(books: Books, fact: Released) -> Iterator[str]
 
 @oracle(Promise.SIZE, EtcdStarted)
 def etcds_are_apart(books: Books, fact: EtcdStarted) -> Iterator[str]:
-    """No two etcd processes of one generation really run on one host."""
-    if not books.settings.single_instance_per_agent:
+    """No two etcd processes of members really run on one host."""
+    members = {m.name for m in books.durable.members} if books.durable is not None else set()
+    if not books.settings.single_instance_per_agent or fact.member not in members:
         return
     host = fact.directory.partition(":")[0]
     for executor, running in books.running.items():
+        # One that was removed is no member any more, and has to end.
+        if running.member not in members:
+            continue
         same = (running.host, running.generation) == (host, fact.generation)
         if same and executor != fact.executor:
             yield f"{fact.executor} and {executor} both run an etcd on {host}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from etcdmesos.cluster.commands import Acknowledge, Kill, Launch
+from etcdmesos.cluster.commands import Acknowledge, Kill, Launch, Shutdown
 from etcdmesos.cluster.events import TaskUpdated
-from etcdmesos.simulation.facts import Settled, Stepped
+from etcdmesos.simulation.facts import Released, Settled, Stepped
 from etcdmesos.simulation.oracles.books import Books
 from etcdmesos.simulation.oracles.registry import oracle
 from etcdmesos.simulation.promises import Promise
@@ -27,6 +27,32 @@ def strays_are_ended(books: Books, fact: Stepped) -> Iterator[str]:
         asked = told.asked.get(task_id)
         if asked is None or fact.now - asked > patience:
             yield f"{task_id} lives, is not on record and is not asked to end"
+
+
+@oracle(Promise.REPLACED, Released)
+def members_are_spared(books: Books, fact: Released) -> Iterator[str]:
+    """Once it has served, nobody asks for the end of a recorded member's task."""
+    record = books.durable
+    if not isinstance(fact.command, Kill | Shutdown) or record is None or not record.served:
+        return
+    named = fact.command.task_id if isinstance(fact.command, Kill) else fact.command.executor_id
+    for member in record.members:
+        if any(named in (task.id, task.executor_id) for task in member.tasks):
+            yield f"{named} is to end, and {member.name} is a member"
+
+
+@oracle(Promise.REPLACED, Released)
+def shutdowns_follow_a_kill(books: Books, fact: Released) -> Iterator[str]:
+    """An executor is shut down only when a KILL of its task was not answered in time."""
+    if not isinstance(fact.command, Shutdown):
+        return
+    told, settings = books.to(fact.process), books.settings
+    # A member's executor has the id of its task.
+    asked = told.asked_first.get(fact.command.executor_id)
+    if asked is None:
+        yield f"{fact.command.executor_id} is shut down, and was not asked to end before"
+    elif told.now - asked < settings.grace + settings.kill_again - 0.001:
+        yield f"{fact.command.executor_id} is shut down {told.now - asked:.1f} s after the KILL"
 
 
 @oracle(Promise.STRAYS, Settled)

@@ -10,6 +10,7 @@ from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.launch import server_task
 from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.cluster.model import MesosLink, Model, StoreLink
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.record import Member, Purpose, Record, RecordedTask, Role
@@ -22,7 +23,7 @@ from etcdmesos.simulation.options import Options
 from etcdmesos.simulation.oracles import Books, registered
 from etcdmesos.simulation.oracles.registry import Judge
 from etcdmesos.simulation.promises import PromiseBroken
-from etcdmesos.step import Command, Event, Step
+from etcdmesos.step import Command, CommandDone, Event, Step
 
 OPTIONS = Options(constraints="hostname:UNLIKE:forbidden")
 SETTINGS = OPTIONS.settings()
@@ -123,6 +124,54 @@ def released(command: Command, process: int = 1) -> f.Released:
     return f.Released(process=process, command=command, now=10.0)
 
 
+def listed(*members: Member, process: int = 1) -> f.Stepped:
+    """etcd's list is read; a learner without a task has not started."""
+    entries = tuple(
+        ListedMember(
+            id=f"id-{m.name[5:]}",
+            name=m.name if m.tasks else "",
+            peer_urls=(m.peer_url,),
+            client_urls=(),
+            learner=m.role is Role.LEARNER,
+        )
+        for m in members
+    )
+    listing = MemberList(cluster_id="c1", members=entries)
+    return stepped(e.MembersListed(members=listing), process=process)
+
+
+def learner(number: int, **changes: Any) -> Member:
+    """`etcd-<number>`, added and not launched yet."""
+    made = member(number, role=Role.LEARNER, step=MemberStep.ADDING, tasks=())
+    return evolve(made, initial_state="existing", **changes)
+
+
+def remove(number: int) -> c.RemoveMember:
+    return c.RemoveMember(member=f"etcd-{number}", id=f"id-{number}", client_url="http://m:1")
+
+
+def promote(number: int) -> c.PromoteLearner:
+    return c.PromoteLearner(member=f"etcd-{number}", id=f"id-{number}", client_url="http://m:1")
+
+
+def add(number: int) -> c.AddLearner:
+    url = learner(number).peer_url
+    return c.AddLearner(member=f"etcd-{number}", peer_url=url, client_url="http://m:1")
+
+
+def done(command: Command) -> f.Stepped:
+    """The step that hears of the command's end."""
+    return stepped(CommandDone(command=command))
+
+
+def changed(kind: str, number: int, **changes: Any) -> f.MembersChanged:
+    """etcd carries a change out."""
+    made = f.MembersChanged(
+        kind=kind, member=f"id-{number}", learner=kind == "add", by_hand=False, listed=3
+    )
+    return evolve(made, **changes)
+
+
 def stored(held: Record, process: int = 1) -> f.Stored:
     return f.Stored(process=process, record=held)
 
@@ -189,7 +238,7 @@ def probed(name: str, at: float = 10.0, leader: str = "l") -> f.Stepped:
     """A member says that it serves under this leader."""
     health = MemberHealth(
         cluster_id="c1",
-        member_id=name,
+        member_id=f"id-{name[5:]}",
         version="3.5.30",
         leader=leader,
         term=2,

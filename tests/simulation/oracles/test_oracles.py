@@ -13,7 +13,7 @@ from etcdmesos.mesos.statuses import TaskState, TaskStatus
 from etcdmesos.simulation import facts as f
 from etcdmesos.simulation.oracles import registered
 from etcdmesos.step import Step
-from tests.simulation.oracles import make
+from tests.simulation.oracles import make, reconfigurations
 
 DEAD = TaskStatus(task_id="etcd-1-1", state=TaskState.FAILED, agent_id="agent-1")
 KILL = c.Kill(task_id="etcd-1-1", agent_id="agent-1")
@@ -95,8 +95,12 @@ CASES = {
         says="4 tasks may run",
     ),
     "etcds_are_apart": Case(
-        keeps=(make.etcd_started(1), make.etcd_started(2)),
-        breaks=(make.etcd_started(1), make.etcd_started(2, directory="agent-1:/s/etcd-2")),
+        keeps=(make.stored(make.THREE), make.etcd_started(1), make.etcd_started(2)),
+        breaks=(
+            make.stored(make.THREE),
+            make.etcd_started(1),
+            make.etcd_started(2, directory="agent-1:/s/etcd-2"),
+        ),
         says="both run an etcd on agent-1",
     ),
     "launches_are_on_record": Case(
@@ -302,6 +306,10 @@ CASES = {
         says="still degraded and no member is lost",
     ),
 }
+CASES |= {
+    name: Case(keeps=keeps, breaks=breaks, says=says)
+    for name, (keeps, breaks, says) in reconfigurations.CASES.items()
+}
 
 
 @pytest.mark.parametrize("name", [one.name for one in registered()])
@@ -330,12 +338,31 @@ def test_a_wait_without_a_reason_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     assert make.verdict("it_says_why", make.stepped()) == "why() says ''"
 
 
+def test_health_is_no_good_end_while_etcd_lists_somebody_else() -> None:
+    assert make.verdict("it_ends_well", make.settled(voters=3, listed=3)) == ""
+    said = make.verdict("it_ends_well", make.settled(voters=3, listed=4))
+    assert "etcd lists 3 voters, 4 members" in said
+
+
+def test_a_cluster_that_kept_its_quorum_must_end_healthy() -> None:
+    left = frozenset({"etcd-2-1", "etcd-3-1"})
+    said = make.verdict("it_ends_well", make.settled(phase="degraded", alive=left, voters=3))
+    assert "a majority of the 3 voters is left" in said
+
+
 def test_a_lost_cluster_that_names_its_members_ends_well() -> None:
     dead = {t: evolve(DEAD, task_id=t) for m in make.SERVED.members for t in [m.tasks[0].id]}
     lost = make.model(make.SERVED, "lost", tasks=dead)
-    assert make.verdict("it_ends_well", make.settled(alive=frozenset(), model=lost)) == ""
+    assert (
+        make.verdict(
+            "it_ends_well", make.settled(alive=frozenset(), model=lost, lost_majority=True)
+        )
+        == ""
+    )
 
 
 def test_a_cluster_with_a_dead_member_must_say_so() -> None:
-    degraded = make.settled(phase="degraded", alive=frozenset({"etcd-2-1", "etcd-3-1"}))
+    degraded = make.settled(
+        phase="degraded", alive=frozenset({"etcd-2-1", "etcd-3-1"}), lost_majority=True
+    )
     assert "does not say that etcd-1 is lost" in make.verdict("it_ends_well", degraded)

@@ -1,0 +1,63 @@
+"""The operator: what people do to etcd with etcdctl, behind the scheduler's back.
+
+Only faults ask anything of him, and he asks etcd as any client does.  What he changed by hand is
+written down, so that no scheduler is blamed for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from etcdmesos.adapters.etcd_gateway import GatewayError
+from etcdmesos.simulation.etcd import EtcdClient, EtcdProcess
+from etcdmesos.simulation.etcd.client import Alarm
+from etcdmesos.simulation.etcd.members import hexadecimal
+from etcdmesos.simulation.workload import PARTY
+
+if TYPE_CHECKING:
+    from etcdmesos.simulation.world import World
+
+__all__ = ["Operator"]
+
+TIMEOUT = 5.0
+AGAIN = 5.0
+"""Seconds between two attempts to disarm an alarm."""
+
+
+class Operator:
+    """Somebody with etcdctl on a client's machine."""
+
+    def __init__(self, world: World) -> None:
+        self.changed: set[str] = set()
+        """Peer URLs that he added and ids of members that he removed."""
+        self._world = world
+        self._client = EtcdClient(world.network, PARTY, TIMEOUT)
+
+    def add(self, through: EtcdProcess, peer_url: str, *, learner: bool) -> None:
+        """`etcdctl member add`, and nothing is ever started there."""
+        self.changed.add(peer_url)
+        url = through.options.client_url
+        self._client.add_member(url, (peer_url,), _whatever, learner=learner)
+
+    def remove(self, through: EtcdProcess, member: int) -> None:
+        """`etcdctl member remove`."""
+        self.changed.add(hexadecimal(member))
+        self._client.remove_member(through.options.client_url, hexadecimal(member), _whatever)
+
+    def disarm(self, alarm: str) -> None:
+        """`etcdctl alarm disarm`, once there is space again; until it is done."""
+
+        def answered(answer: Any) -> None:
+            if isinstance(answer, GatewayError):
+                self._world.clock.call_after(AGAIN, self.disarm, alarm)
+
+        ready = [p for p in self._world.etcd.processes if p.ready]
+        if ready:
+            url = self._world.random.choice(ready).options.client_url
+            self._client.disarm(url, Alarm(hexadecimal(0), alarm), answered)
+        else:
+            self._world.clock.call_after(AGAIN, self.disarm, alarm)
+
+
+def _whatever(_answer: Any) -> None:
+    """He looks no further."""
