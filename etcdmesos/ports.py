@@ -7,7 +7,7 @@ never blocks the runtime's thread.  Nothing here imports an adapter.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 R = TypeVar("R")
 E_contra = TypeVar("E_contra", contravariant=True)
@@ -67,6 +67,23 @@ class RecordStore(Protocol[R]):
 
     def close(self) -> None:
         """Release locks and connections."""
+        ...
+
+
+@runtime_checkable
+class ErasableStore(RecordStore[R], Protocol[R]):
+    """A RecordStore whose record can be taken away; it then holds none."""
+
+    def delete(self) -> None:
+        """Remove the record for good.  Raises as `save` does."""
+        ...
+
+    def put_aside(self) -> str:
+        """Keep what is stored, readable or not, under a new name beside it; returns that name.
+
+        Raises SaveUnknown (the answer was lost) or StoreUnavailable (nothing was done), the latter
+        also when nothing is stored.
+        """
         ...
 
 

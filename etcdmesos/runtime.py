@@ -12,15 +12,20 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from etcdmesos.errors import RecordUnreadable, SaveConflict, StoreError
-from etcdmesos.ports import Clock, CommandPort, RecordStore
+from etcdmesos.errors import RecordUnreadable, SaveConflict, SaveUnknown, StoreError
+from etcdmesos.ports import Clock, CommandPort, ErasableStore, RecordStore
 from etcdmesos.step import (
     Command,
+    CommandDone,
     CommandFailed,
+    CommandUnknown,
+    DeleteRecord,
     Event,
     Exit,
     LoadRecord,
+    PutRecordAside,
     RecordLoaded,
+    RecordPutAside,
     RecordUnavailable,
     SaveFailed,
     Step,
@@ -144,12 +149,32 @@ class Runtime(Generic[M, R]):
     def _release(self, command: Command) -> None:
         if isinstance(command, LoadRecord):
             self._load()
+        elif isinstance(command, DeleteRecord | PutRecordAside):
+            self._erase(command)
         elif isinstance(command, Exit):
             self._status, self.exit_reason = command.status, command.reason
         elif (port := self._ports.get(type(command))) is not None:
             port.submit(command)
         else:
             self.post(CommandFailed(command=command, reason="no port carries this out"))
+
+    def _erase(self, command: DeleteRecord | PutRecordAside) -> None:
+        """As events like any other: the core may have to look at the record first."""
+        store = self._store
+        if not isinstance(store, ErasableStore):
+            self.post(CommandFailed(command=command, reason="this record cannot be taken away"))
+            return
+        try:
+            if isinstance(command, PutRecordAside):
+                self.post(RecordPutAside(name=store.put_aside()))
+                return
+            store.delete()
+        except SaveUnknown as error:
+            self.post(CommandUnknown(command=command, reason=str(error)))
+        except StoreError as error:
+            self.post(CommandFailed(command=command, reason=str(error)))
+        else:
+            self.post(CommandDone(command=command))
 
     def _load(self) -> None:
         try:

@@ -49,6 +49,19 @@ class LoadRecord(Command):
 
 
 @frozen(kw_only=True)
+class DeleteRecord(Command):
+    """Remove the record for good.  Only on the operator's word."""
+
+
+@frozen(kw_only=True)
+class PutRecordAside(Command):
+    """Keep what is stored under another name, and have no record.  Only on the operator's word.
+
+    Ends in RecordPutAside or a failure.
+    """
+
+
+@frozen(kw_only=True)
 class Exit(Command):
     """End the process with `status`; `reason` is one line for whoever started it, "" for none."""
 
@@ -80,6 +93,13 @@ class RecordUnavailable(Event):
 
     reason: str
     unreadable: bool
+
+
+@frozen(kw_only=True)
+class RecordPutAside(Event):
+    """The answer to PutRecordAside: what was stored is now kept under this name."""
+
+    name: str
 
 
 @frozen(kw_only=True)

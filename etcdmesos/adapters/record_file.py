@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -127,6 +128,25 @@ class FileStore:
             self._replace(data)
             self._seen = data
 
+    def delete(self) -> None:
+        """Remove what this session last saw; its folder and locks stay.  Raises as `save` does."""
+        self._refuse_if_closed()
+        with self._write_lock():
+            if self._read() != self._seen:
+                raise SaveConflict(
+                    f"{self._file} was changed by somebody else: it must be read again"
+                )
+            self._take_away(lambda: self._file.unlink(missing_ok=True))
+
+    def put_aside(self) -> str:
+        """Rename the file to the next free record-<n>.json; returns its path."""
+        self._refuse_if_closed()
+        with self._write_lock():
+            free = (self._folder / f"record-{n}.json" for n in itertools.count(1))
+            aside = next(path for path in free if not path.exists())
+            self._take_away(lambda: self._file.rename(aside))
+        return str(aside)
+
     def close(self) -> None:
         """End the session and let go of the lock."""
         self._closed = True
@@ -181,6 +201,19 @@ class FileStore:
         except OSError as error:
             raise SaveUnknown(
                 f"{self._file} was replaced, but perhaps not durably: {_words(error)}"
+            ) from error
+
+    def _take_away(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except OSError as error:
+            raise StoreUnavailable(f"cannot move {self._file}: {_words(error)}") from error
+        self._seen = None
+        try:
+            _sync_folder(self._folder)
+        except OSError as error:
+            raise SaveUnknown(
+                f"{self._file} is gone, but perhaps not durably: {_words(error)}"
             ) from error
 
     @contextlib.contextmanager

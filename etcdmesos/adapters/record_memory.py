@@ -20,6 +20,8 @@ class MemoryPlace:
 
     data: bytes | None = None
     version: int = 0
+    aside: list[bytes] = field(factory=list)
+    """What was put aside, oldest first."""
     lock: threading.Lock = field(factory=threading.Lock, repr=False)
 
 
@@ -51,6 +53,29 @@ class MemoryStore:
             self._place.data = data
             self._place.version += 1
             self._seen = self._place.version
+
+    def delete(self) -> None:
+        """Forget the record this session last saw.  Raises SaveConflict."""
+        self._refuse_if_closed()
+        with self._place.lock:
+            if self._place.version != self._seen:
+                raise SaveConflict("the record was changed by somebody else: it must be read again")
+            self._empty()
+
+    def put_aside(self) -> str:
+        """Keep what is stored as another entry of `aside`; returns its name."""
+        self._refuse_if_closed()
+        with self._place.lock:
+            if self._place.data is None:
+                raise StoreUnavailable("there is no record to be put aside")
+            self._place.aside.append(self._place.data)
+            self._empty()
+            return f"aside {len(self._place.aside)}"
+
+    def _empty(self) -> None:
+        self._place.data = None
+        self._place.version += 1
+        self._seen = self._place.version
 
     def close(self) -> None:
         """End the session; the place keeps what it holds."""

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 import cattrs
 from attrs import evolve, frozen
 
+from etcdmesos.cluster.migrations import MIGRATIONS, migrated
 from etcdmesos.errors import RecordUnreadable
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Step(enum.Enum):
@@ -148,6 +149,8 @@ class Record:
     failed_attempts: int = 0
     """Attempts to bootstrap given up in a row."""
     change: Change | None = None
+    uninstalling: bool = False
+    """The operator's word that everything of this cluster is to end."""
 
     def member(self, name: str) -> Member | None:
         return next((m for m in self.members if m.name == name), None)
@@ -190,7 +193,7 @@ def encode(record: Record) -> bytes:
 
 
 def decode(data: bytes) -> Record:
-    """The record stored as `data`.
+    """The record stored as `data`; one of an older schema as the present one has it.
 
     Raises RecordUnreadable, also for a schema this version does not know: a newer scheduler wrote
     it.
@@ -200,13 +203,14 @@ def decode(data: bytes) -> Record:
         schema = raw["schema"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise RecordUnreadable(f"the stored record is damaged: {error!r}") from error
-    if schema != SCHEMA:
+    # A list would be no key, and True is 1.
+    if schema != SCHEMA and not (type(schema) is int and schema in MIGRATIONS):
         raise RecordUnreadable(
             f"the stored record has schema {schema}, this scheduler knows {SCHEMA}: "
             "run the version that wrote it, or a newer one"
         )
     try:
-        return _converter.structure(raw, Record)
+        return _converter.structure(migrated(raw, SCHEMA), Record)
     except Exception as error:
         # cattrs raises an ExceptionGroup of anything; whatever it is, the record is not usable.
         detail = "; ".join(cattrs.transform_error(error))

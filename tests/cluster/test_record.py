@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etcdmesos.cluster.migrations import MIGRATIONS
 from etcdmesos.cluster.record import (
     SCHEMA,
     Change,
@@ -76,8 +78,10 @@ records = st.builds(
     next_member=counts,
     failed_attempts=counts,
     change=st.none() | changes,
+    uninstalling=st.booleans(),
 )
 
+EXAMPLES = Path(__file__).parent.parent / "data" / "records"
 RECORD = Record(cluster_name="test", framework_name="etcd-test", target_size=3)
 
 
@@ -122,7 +126,25 @@ def test_a_missing_or_unknown_field_is_damage(record: Record, data: st.DataObjec
             decode(json.dumps(damaged).encode())
 
 
-@pytest.mark.parametrize("schema", [SCHEMA + 1, 0, None, "1", [1]])
+@pytest.mark.parametrize("schema", range(1, SCHEMA))
+def test_an_older_record_is_read_as_the_present_one(schema: int) -> None:
+    """A stored example of each older schema; what is written next is of the present one."""
+    old = (EXAMPLES / f"schema-{schema}.json").read_bytes()
+    record = decode(old)
+    assert (record.schema, record.uninstalling) == (SCHEMA, False)
+    kept = {name: value for name, value in json.loads(old).items() if name != "schema"}
+    written = json.loads(encode(record))
+    assert kept.items() <= written.items()
+    assert decode(encode(record)) == record
+
+
+def test_every_older_schema_has_a_migration_and_an_example() -> None:
+    """A schema that was once written is never refused."""
+    assert set(MIGRATIONS) == set(range(1, SCHEMA))
+    assert {path.stem for path in EXAMPLES.iterdir()} == {f"schema-{n}" for n in MIGRATIONS}
+
+
+@pytest.mark.parametrize("schema", [SCHEMA + 1, 0, None, "1", [1], True])
 def test_another_schema_is_refused(schema: object) -> None:
     """The text names both schemas."""
     raw = {**json.loads(encode(RECORD)), "schema": schema}

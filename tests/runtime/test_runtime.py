@@ -26,11 +26,16 @@ from etcdmesos.errors import (
 from etcdmesos.runtime import Runtime
 from etcdmesos.step import (
     Command,
+    CommandDone,
     CommandFailed,
+    CommandUnknown,
+    DeleteRecord,
     Event,
     Exit,
     LoadRecord,
+    PutRecordAside,
     RecordLoaded,
+    RecordPutAside,
     RecordUnavailable,
     SaveFailed,
     Step,
@@ -225,6 +230,60 @@ def test_what_a_load_ends_in(failure: StoreError | None, expected: Event) -> Non
     shelf = Shelf([], text="text", failures=[failure] if failure else [])
     runtime(core, shelf).run(START)
     assert heard == [START, expected]
+
+
+class ErasableShelf(Shelf):
+    """A shelf from which the text can be taken away, or not, as its failures say."""
+
+    def delete(self) -> None:
+        self.log.append("delete")
+        self._fail()
+
+    def put_aside(self) -> str:
+        self.log.append("put aside")
+        self._fail()
+        return "aside"
+
+
+DELETE, ASIDE = DeleteRecord(), PutRecordAside()
+
+
+@pytest.mark.parametrize(
+    ("command", "failure", "expected"),
+    [
+        (DELETE, None, CommandDone(command=DELETE)),
+        (DELETE, SaveConflict("x"), CommandFailed(command=DELETE, reason="x")),
+        (DELETE, SaveUnknown("x"), CommandUnknown(command=DELETE, reason="x")),
+        (ASIDE, None, RecordPutAside(name="aside")),
+        (ASIDE, StoreUnavailable("x"), CommandFailed(command=ASIDE, reason="x")),
+    ],
+)
+def test_what_taking_the_record_away_ends_in(
+    command: Command, failure: StoreError | None, expected: Event
+) -> None:
+    """One event, as for every command; an answer that was lost is unknown."""
+    heard: list[Event] = []
+
+    def core(model: Model, event: Event, now: float) -> Step[Model, str]:
+        heard.append(event)
+        return Step(model=model, commands=(command if event == START else Exit(status=0),))
+
+    runtime(core, ErasableShelf([], failures=[failure] if failure else [])).run(START)
+    assert heard == [START, expected]
+
+
+def test_a_store_that_keeps_what_it_has() -> None:
+    """The executor's record is never taken away: the command fails, and nothing happens."""
+    heard: list[Event] = []
+
+    def core(model: Model, event: Event, now: float) -> Step[Model, str]:
+        heard.append(event)
+        return Step(model=model, commands=(DELETE if event == START else Exit(status=0),))
+
+    log: list[str] = []
+    runtime(core, Shelf(log)).run(START)
+    assert log == ["store closed"]
+    assert [type(event) for event in heard[1:]] == [CommandFailed]
 
 
 def test_a_core_that_raises_does_not_end_the_loop(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,13 +9,13 @@ from typing import Protocol
 from etcdmesos.adapters.record_file import FileStore
 from etcdmesos.adapters.record_memory import MemoryPlace, MemoryStore
 from etcdmesos.cluster.record import Record
-from etcdmesos.ports import RecordStore
+from etcdmesos.ports import ErasableStore
 
 
 class Place(Protocol):
     """One place where a record is kept, empty at first."""
 
-    def session(self) -> RecordStore[Record]:
+    def session(self) -> ErasableStore[Record]:
         """Another writer's session on it."""
         ...
 
@@ -28,7 +28,7 @@ class InMemory:
     def __init__(self, _folder: Path) -> None:
         self._place = MemoryPlace()
 
-    def session(self) -> RecordStore[Record]:
+    def session(self) -> ErasableStore[Record]:
         return MemoryStore(self._place)
 
     def plant(self, encoded: bytes) -> None:
@@ -41,7 +41,7 @@ class InFile:
         self._folder = folder
         self._planted = 100
 
-    def session(self) -> RecordStore[Record]:
+    def session(self) -> ErasableStore[Record]:
         return FileStore(self._folder, "etcd-test")
 
     def plant(self, encoded: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,7 @@ def test_of_concurrent_writers_exactly_one_wins(place: Place) -> None:
         assert place.session().load() == won[0]
 
 
-def save_at_once(sessions: list[RecordStore[Record]], epoch: int) -> list[Record]:
+def save_at_once(sessions: Sequence[RecordStore[Record]], epoch: int) -> list[Record]:
     """What was saved without an error."""
     start = threading.Barrier(len(sessions))
     won: list[Record] = []
@@ -185,3 +186,48 @@ def test_any_order_of_calls_agrees_with_the_simplest_model(
             else:
                 with pytest.raises(SaveConflict):
                     sessions[who].save(RECORD)
+
+
+def test_a_deleted_record_is_none(place: Place) -> None:
+    """Gone for everybody; the session that deleted it may write the next one."""
+    mine, other = place.session(), place.session()
+    mine.save(RECORD)
+    other.load()
+    mine.delete()
+    assert mine.load() is None
+    with pytest.raises(SaveConflict):
+        other.save(NEXT)
+    mine.save(NEXT)
+    assert place.session().load() == NEXT
+
+
+def test_what_another_session_wrote_is_not_deleted(place: Place) -> None:
+    """As a save, a deletion goes by the version last seen."""
+    mine, other = place.session(), place.session()
+    mine.save(RECORD)
+    other.load()
+    other.save(NEXT)
+    with pytest.raises(SaveConflict):
+        mine.delete()
+    assert mine.load() == NEXT
+
+
+@pytest.mark.parametrize("stored", [encode(RECORD), b"no record"])
+def test_what_is_put_aside_makes_room(place: Place, stored: bytes) -> None:
+    """Whatever is stored, readable or not; every time under another name."""
+    names = []
+    for _ in range(2):
+        place.plant(stored)
+        mine = place.session()
+        names.append(mine.put_aside())
+        assert mine.load() is None
+        mine.save(NEXT)
+        assert place.session().load() == NEXT
+    assert all(names)
+    assert len(set(names)) == 2
+
+
+def test_nothing_cannot_be_put_aside(place: Place) -> None:
+    """There is no name for nothing."""
+    with pytest.raises(StoreUnavailable):
+        place.session().put_aside()
