@@ -209,14 +209,15 @@ class Tasks:
             )
 
     def reconcile(self, framework: Framework, call: Reconcile) -> None:
-        """RECONCILE: of the tasks named, or of all tasks when none is named."""
+        """RECONCILE: of the tasks named, or of all tasks when none is named.
+
+        All tasks are those that agents have: a master says nothing of the unreachable ones then.
+        """
         for task_id, agent_id in call.tasks:
             self._reconcile(framework, task_id, agent_id)
         if not call.tasks:
             for agent, task in list(self._books.tasks_of(framework.id)):
                 self._tell_latest(framework, agent, task)
-            for task in framework.unreachable.values():
-                self._tell_unreachable(framework, task.task.id, task.task.agent_id)
 
     def _reconcile(self, framework: Framework, task_id: str, agent_id: str) -> None:
         books, registry = self._books, self._books.registry
@@ -229,18 +230,14 @@ class Tasks:
         elif agent_id in books.recovered or (not agent_id and books.recovered):
             return  # the agent may still come back and know the task
         elif agent_id in registry.unreachable:
-            self._tell_unreachable(framework, task_id, agent_id)
+            text = "Task is unreachable"
+            books.tell(framework, reconciled(task_id, TaskState.UNREACHABLE, text, agent_id))
         elif agent_id in registry.gone:
             text = "Task is gone by operator"
             books.tell(framework, reconciled(task_id, TaskState.GONE_BY_OPERATOR, text, agent_id))
         else:
             text = "Task is unknown"
             books.tell(framework, reconciled(task_id, TaskState.UNKNOWN, text, agent_id))
-
-    def _tell_unreachable(self, framework: Framework, task_id: str, agent_id: str) -> None:
-        text = "Task is unreachable"
-        status = reconciled(task_id, TaskState.UNREACHABLE, text, agent_id)
-        self._books.tell(framework, status)
 
     def _tell_latest(self, framework: Framework, agent: AgentRecord, task: MasterTask) -> None:
         state = task.update_state or task.state

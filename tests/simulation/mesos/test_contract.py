@@ -271,15 +271,10 @@ def test_a_lost_agent_is_unreachable_and_its_task_runs_when_it_is_back(start: St
     assert state(session).registered_agents == {offer.agent_id}
 
 
-def test_an_implicit_reconciliation_leaves_out_the_unreachable(
-    start: Start, request: pytest.FixtureRequest
-) -> None:
+def test_an_implicit_reconciliation_leaves_out_the_unreachable(start: Start) -> None:
     """A master answers for `framework->tasks`, where unreachable ones are no more; recorded in
     stream_ha_partition_aware."""
     stand = start()
-    if isinstance(stand, SimulatedStand):
-        reason = "the simulated one lists them"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     session = subscribed(stand)
     session.run("t")
     stand.lose(1)
