@@ -19,7 +19,13 @@ from etcdmesos.cluster.model import Draft, Model, without
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.quorum import quorum
 from etcdmesos.cluster.record import Member, Step
-from etcdmesos.cluster.shunning import Failure, avoided_at, shun, shunned_at
+from etcdmesos.cluster.shunning import (
+    Failure,
+    avoided_at,
+    ports_of_failures,
+    shun,
+    shunned_at,
+)
 from etcdmesos.cluster.terms import Terms
 from etcdmesos.mesos.offers import Offer
 
@@ -75,6 +81,7 @@ def _places(model: Model, offers: list[Offer], now: float) -> tuple[Place, ...]:
         model.settings,
         shunned=shunned_at(model.shunned, now),
         avoided=avoided_at(model.shunned, now),
+        doubtful=ports_of_failures(model.shunned),
     )
 
 
@@ -167,12 +174,11 @@ def _give_up(draft: Draft, reason: str) -> Draft:
         if (status := model.tasks.get(task.id)) is not None and status.dead
     ]
     setback = "; ".join([reason, *ends[:1]])
-    failed = {
-        task.agent_id
-        for member in model.record.members
-        if model.ended(member) or member.step is Step.LAUNCHING
-        for task in member.tasks
-    }
+    failed: dict[str, frozenset[int]] = {}
+    for member in model.record.members:
+        if model.ended(member) or member.step is Step.LAUNCHING:
+            others = failed.get(member.agent_id, frozenset())
+            failed[member.agent_id] = others | member.ports
     shunned = shun(model.shunned, failed, Failure.LAUNCH, model.settings, draft.now)
     members = tuple(evolve(m, step=Step.REMOVING) for m in model.record.members)
     draft = draft.having(shunned=shunned, setback=setback).recording(members=members)

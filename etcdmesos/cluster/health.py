@@ -115,6 +115,19 @@ def statuses(model: Model, member: Member) -> list[TaskStatus]:
     return [model.tasks[task.id] for task in member.tasks if task.id in model.tasks]
 
 
+def leader_ended(model: Model, leader: str) -> bool:
+    """Whether the member with etcd's id `leader` is proven to have ended.
+
+    Members name it until their election time-out has passed.  The operator's word is no proof.
+    """
+    return any(
+        member.id == leader
+        and model.ended(member)
+        and all(s.state is not TaskState.GONE_BY_OPERATOR for s in statuses(model, member))
+        for member in model.record.members
+    )
+
+
 def _stable(view: MemberView) -> bool:
     """Two readings in a row with the same leader and term."""
     latest, previous = view.latest, view.previous
@@ -153,12 +166,23 @@ def _plan_member_probe(draft: Draft, member: Member) -> Draft:
     view = draft.model.view(member.name)
     if view.probing:
         return draft
-    if draft.now < view.probe_at:
-        return draft.waking(view.probe_at)
+    due = view.probe_at
+    if _between_leaders(draft.model, view):
+        due = min(due, view.latest_at + draft.model.settings.probe_interval_joining)
+    if draft.now < due:
+        return draft.waking(due)
     views = {**draft.model.views, member.name: evolve(view, probing=True)}
     return draft.having(views=views).asking(
         ProbeMember(member=member.name, client_url=member.client_url)
     )
+
+
+def _between_leaders(model: Model, view: MemberView) -> bool:
+    """Whether the member said last that it knows no leader, or named one that has ended."""
+    latest = view.latest
+    if latest is None or view.failing_since is not None:
+        return False
+    return latest.leader == "" or leader_ended(model, latest.leader)
 
 
 def _plan_progress_probe(draft: Draft) -> Draft:

@@ -20,7 +20,7 @@ from etcdmesos.cluster.commands import (
     PromoteLearner,
     RemoveMember,
 )
-from etcdmesos.cluster.health import Assessment, assess, voters
+from etcdmesos.cluster.health import Assessment, assess, leader_ended, voters
 from etcdmesos.cluster.launch import new_learner, server_task, with_task
 from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.model import Draft, KillAsked, Model, without
@@ -34,7 +34,13 @@ from etcdmesos.cluster.repairs import (
     serving_ids,
     strangers,
 )
-from etcdmesos.cluster.shunning import Failure, avoided_at, shun, shunned_at
+from etcdmesos.cluster.shunning import (
+    Failure,
+    avoided_at,
+    ports_of_failures,
+    shun,
+    shunned_at,
+)
 from etcdmesos.mesos.statuses import ALIVE
 
 ADD_ATTEMPTS = 4
@@ -84,6 +90,8 @@ def _turn(draft: Draft, state: Assessment) -> Draft:
     model, view = draft.model, draft.model.membership
     if view.busy or not state.serving or model.record.cluster_id == "":
         return draft
+    if leader_ended(model, state.leader):
+        return draft  # followers would hand it on to the dead, and never answer
     if draft.now < view.ask_at:
         return draft.waking(view.ask_at)
     listing = view.listing
@@ -111,7 +119,7 @@ def changing(model: Model) -> bool:
 def place_wanted(model: Model, now: float) -> bool:
     """Whether an offer is wanted for a new member, now or as soon as a dead one is removed."""
     record = model.record
-    if not record.served or model.phase == "lost":
+    if not record.served or model.phase == "lost" or now < model.attempts.until:
         return False
     if learner(record) is not None and not model.places:
         return False
@@ -120,9 +128,13 @@ def place_wanted(model: Model, now: float) -> bool:
 
 
 def _through(model: Model, state: Assessment) -> str:
-    """The client URL of the member to ask: the leader's, or else that of one that serves."""
+    """The client URL of the member to ask: the leader's, or else that of one that serves.
+
+    Not of one that is to be removed, which may never tell.
+    """
     serving = [m for m in model.record.members if m.name in state.agreeing]
-    return next((m for m in serving if m.id == state.leader), serving[0]).client_url
+    staying = [m for m in serving if m.step is not Step.REMOVING] or serving
+    return next((m for m in staying if m.id == state.leader), staying[0]).client_url
 
 
 def _ask(draft: Draft, command: Command) -> Draft:
@@ -144,7 +156,7 @@ def _start(draft: Draft, repair: Repair) -> Draft:
     draft = draft.recording(change=change)
     if repair.member is not None and repair.kind is Kind.REMOVE:
         draft = draft.recording_member(evolve(repair.member, step=Step.REMOVING))
-    view = evolve(draft.model.membership, failures=0, failure="")
+    view = evolve(draft.model.membership, failures=0, failure="", unsettled_since=None)
     draft = draft.having(membership=view)
     listing = view.listing
     assert listing is not None
@@ -157,6 +169,8 @@ def _add(draft: Draft, state: Assessment) -> Draft:
     missing = record.target_size - len(record.members)
     if missing <= 0 or learner(record) is not None or len(state.agreeing) < len(record.members):
         return draft
+    if draft.now < model.attempts.until:
+        return draft.waking(model.attempts.until)
     draft, place = _place(draft)
     if place is None:
         return draft
@@ -166,7 +180,7 @@ def _add(draft: Draft, state: Assessment) -> Draft:
         members=(*record.members, member), next_member=record.next_member + 1, change=change
     ).having(
         places={member.name: place},
-        membership=evolve(model.membership, failures=0, failure=""),
+        membership=evolve(model.membership, failures=0, failure="", unsettled_since=None),
     )
     return _ask(
         draft,
@@ -185,6 +199,7 @@ def _place(draft: Draft) -> tuple[Draft, placement.Place | None]:
         placed=model.record.members,
         shunned=shunned_at(model.shunned, draft.now),
         avoided=avoided,
+        doubtful=ports_of_failures(model.shunned),
     )
     if not places:
         return draft, None
@@ -257,7 +272,7 @@ def _finish_promotion(
         return (
             draft.recording(change=None)
             .recording_member(promoted)
-            .having(joining_since={}, views={**model.views, member.name: view})
+            .having(views={**model.views, member.name: view}, setback="")
         )
     since = model.joining_since.get(member.name, draft.now)
     late = draft.now - since >= model.settings.learner_limit
@@ -306,8 +321,11 @@ def _forget(draft: Draft, member: Member) -> Draft:
         # One that nobody has spoken of yet was launched all the same.
         if (status := model.tasks.get(task.id)) is None or status.state in ALIVE
     }
-    shunned = shun(model.shunned, [member.agent_id], _failure(member), model.settings, draft.now)
+    failure = _failure(member)
+    ports = frozenset[int]() if failure is Failure.ADDITION else member.ports
+    shunned = shun(model.shunned, {member.agent_id: ports}, failure, model.settings, draft.now)
     ids = [task.id for task in member.tasks]
+    draft = _count_attempt(draft, member)
     return draft.recording(members=members, change=None).having(
         kills={**model.kills, **strays},
         shunned=shunned,
@@ -315,6 +333,23 @@ def _forget(draft: Draft, member: Member) -> Draft:
         joining_since=without(model.joining_since, member.name),
         out_of_reach=without(model.out_of_reach, *ids),
     )
+
+
+def _count_attempt(draft: Draft, member: Member) -> Draft:
+    """If `member` was launched not long ago: another one that came to nothing."""
+    model, settings = draft.model, draft.model.settings
+    since = model.joining_since.get(member.name)
+    if since is None or not member.tasks:
+        return draft
+    if member.role is Role.VOTER and draft.now - since >= settings.retry_most:
+        return draft
+    ends = [
+        f"{status.task_id} {status.state.value}: {status.message or status.reason or 'no reason'}"
+        for task in member.tasks
+        if (status := model.tasks.get(task.id)) is not None and status.dead
+    ]
+    setback = ends[-1] if ends else f"{member.name} on {member.hostname} did not come to serve"
+    return draft.having(attempts=model.attempts.failing(settings, draft.now), setback=setback)
 
 
 def _failure(member: Member) -> Failure:

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 from attrs import evolve, field, frozen
 
 from etcdmesos import draft
+from etcdmesos.cluster.attempts import Attempts
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.placement import Place
@@ -151,6 +152,9 @@ class MembershipView:
     """Attempts at the change in flight that failed or were not answered, in a row."""
     failure: str = ""
     """What the last one said."""
+    unsettled_since: float | None = None
+    """Since when etcd refuses the change in flight because its members have not been connected for
+    long enough; refusals from then on are no failures until the limit is over."""
 
 
 @frozen(kw_only=True)
@@ -181,7 +185,7 @@ class Model(draft.Phased):
     gang_since: float | None = None
     """Since when offers have been held for a gang."""
     setback: str = ""
-    """Why the last gang or the last attempt to bootstrap came to nothing."""
+    """Why the last gang, attempt to bootstrap or new member came to nothing."""
     tasks: Mapping[str, TaskStatus] = {}
     """The last status of every task heard of."""
     views: Mapping[str, MemberView] = {}
@@ -195,7 +199,9 @@ class Model(draft.Phased):
     apart_since: Mapping[str, float] = {}
     """By member name: since when a voter has not been one of the quorum that serves without it."""
     joining_since: Mapping[str, float] = {}
-    """By member name: since when a learner has been on its way, as far as we saw."""
+    """By member name: since when the last learner has been on its way, or a voter since, as far as
+    we saw."""
+    attempts: Attempts = field(factory=Attempts)
     kills: Mapping[str, KillAsked] = {}
     """By task id: tasks we want dead that are not known to be."""
     attempt_since: float = 0.0

@@ -62,17 +62,21 @@ def choose(
     placed: Sequence[Placed] = (),
     shunned: Collection[str] = (),
     avoided: Collection[str] = (),
+    doubtful: Mapping[str, frozenset[int]] = {},
 ) -> tuple[Place, ...]:
     """Up to `count` places beside the members `placed`, fewer when the offers hold fewer.
 
     No place breaks one of `settings.constraints`, given the members placed and the places before
     it.  With `settings.single_instance_per_agent`, at most one is on an agent and none on that of
-    a member.  Within that, `selection.select` says which agents are preferred; the same offers
-    always give the same places.
+    a member.  Within that, `selection.select` says which agents are preferred; of an agent's ports
+    the lowest are taken, those in `doubtful` last.  The same offers always give the same places.
     """
     pools = _pools(offers)
     chosen = _select(pools, count, settings, placed, shunned, avoided)
-    return tuple(_cut(pools[candidate.agent_id], settings) for candidate in chosen)
+    return tuple(
+        _cut(pools[one.agent_id], settings, doubtful.get(one.agent_id, frozenset()))
+        for one in chosen
+    )
 
 
 def room(
@@ -191,14 +195,12 @@ def _offer_id(offer: Offer) -> str:
     return offer.id
 
 
-def _cut(pool: _Pool, settings: Settings) -> Place:
+def _cut(pool: _Pool, settings: Settings, doubtful: frozenset[int]) -> Place:
     """One member's share of `pool`, taken out of it.  Raises ValueError when it does not fit."""
     # Ports already given to another member of this agent are asked for on top, then left out.
-    peer_port, client_port = [
-        port
-        for port in lowest_ports(pool.resources, PORTS + len(pool.used_ports))
-        if port not in pool.used_ports
-    ]
+    many = lowest_ports(pool.resources, PORTS + len(pool.used_ports | doubtful))
+    free = [port for port in many if port not in pool.used_ports]
+    peer_port, client_port = sorted(free, key=lambda port: port in doubtful)[:PORTS]
     executor, rest = _take(
         pool.resources,
         (("cpus", settings.executor_cpus), ("mem", settings.executor_memory)),

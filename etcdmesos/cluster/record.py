@@ -96,6 +96,10 @@ class Member:
     tasks: tuple[RecordedTask, ...] = ()
 
     @property
+    def ports(self) -> frozenset[int]:
+        return frozenset((self.peer_port, self.client_port))
+
+    @property
     def peer_url(self) -> str:
         return f"{self.scheme}://{self.host}:{self.peer_port}"
 

@@ -56,7 +56,8 @@ class Settings:
     """How long a bootstrap that already serves may take for its last members to join."""
     retry_first: float = 2.0
     retry_most: float = 120.0
-    """Wait between failed attempts: doubles from the first to the most."""
+    """Wait between failed attempts to bootstrap, or to bring in a new member: doubles from the
+    first to the most.  A new member that ends within the most of its launch was one."""
 
     probe_interval: float = 2.0
     """Between two probes of one member while all is well."""
@@ -86,6 +87,10 @@ class Settings:
     change_most: float = 15.0
     """Wait after a membership change that etcd refused or did not answer: doubles from the first
     to the most."""
+    unsettled_again: float = 0.5
+    unsettled_limit: float = 6.0
+    """Between two attempts at a change that etcd refuses because its members are not connected for
+    5 s (its HealthInterval) yet, and how long these go on before the waits grow."""
 
     elected: bool = False
     """Whether an election says when this scheduler may act; otherwise it may from the start."""

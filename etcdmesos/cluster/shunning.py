@@ -6,7 +6,7 @@ Pure.  Kept in memory only: another scheduler finds out for itself.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from attrs import frozen
 
@@ -32,6 +32,8 @@ class Shunned:
     """Of launches and members, in a row: each soon after the last."""
     until: float
     last: Failure
+    ports: frozenset[int] = frozenset()
+    """Of the members that failed: somebody else may listen on them, so others are better."""
 
     @property
     def avoided(self) -> bool:
@@ -45,20 +47,28 @@ class Shunned:
 
 def shun(
     shunned: Mapping[str, Shunned],
-    agents: Iterable[str],
+    failed: Mapping[str, frozenset[int]],
     failure: Failure,
     settings: Settings,
     now: float,
 ) -> dict[str, Shunned]:
-    """`shunned` after another failure on each of `agents`, without what was long ago."""
+    """`shunned` after another failure, without what was long ago.
+
+    `failed` holds the agents, and the ports of what failed there.
+    """
     most = settings.shunned_most
     recent = {agent: one for agent, one in shunned.items() if now < one.until + most}
-    for agent in set(agents):
-        before = recent[agent].failures if agent in recent else 0
-        failures = before + (failure is not Failure.ADDITION)
+    for agent, ports in failed.items():
+        before = recent.get(agent, _NEVER)
+        failures = before.failures + (failure is not Failure.ADDITION)
         seconds = min(most, settings.shunned * 2 ** min(max(0, failures - 1), 16))
-        recent[agent] = Shunned(failures=failures, until=now + seconds, last=failure)
+        recent[agent] = Shunned(
+            failures=failures, until=now + seconds, last=failure, ports=before.ports | ports
+        )
     return recent
+
+
+_NEVER = Shunned(failures=0, until=0.0, last=Failure.ADDITION)
 
 
 def shunned_at(shunned: Mapping[str, Shunned], now: float) -> frozenset[str]:
@@ -69,3 +79,8 @@ def shunned_at(shunned: Mapping[str, Shunned], now: float) -> frozenset[str]:
 def avoided_at(shunned: Mapping[str, Shunned], now: float) -> frozenset[str]:
     """The agents that are avoided at `now`."""
     return frozenset(agent for agent, one in shunned.items() if now < one.until and one.avoided)
+
+
+def ports_of_failures(shunned: Mapping[str, Shunned]) -> dict[str, frozenset[int]]:
+    """By agent, the ports to be taken last there, as long as anything is remembered of it."""
+    return {agent: one.ports for agent, one in shunned.items()}

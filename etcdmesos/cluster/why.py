@@ -9,7 +9,7 @@ from etcdmesos.cluster import placement
 from etcdmesos.cluster.bootstrap import hopeless
 from etcdmesos.cluster.constraints import tally
 from etcdmesos.cluster.findings import findings
-from etcdmesos.cluster.health import Assessment, assess
+from etcdmesos.cluster.health import Assessment, assess, leader_ended
 from etcdmesos.cluster.links import obstacle
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Kind, Step
@@ -128,6 +128,8 @@ def _stuck(model: Model, now: float) -> list[str]:
     waits = _foreign(model)
     if len(record.members) < record.target_size:
         waits.append("waits until somebody removes it" if waits else _lacking(model, now))
+    elif leader_ended(model, assess(model, now).leader):
+        waits.append("waits for another leader")
     elif any(ailing(model, member, now) for member in record.members) and view.listing:
         waits.append("no member can be removed while the others are no quorum of the rest")
     if view.failure:
@@ -138,6 +140,9 @@ def _stuck(model: Model, now: float) -> list[str]:
 def _lacking(model: Model, now: float) -> str:
     """What is missing for another member."""
     settings, members = model.settings, model.record.members
+    if now < model.attempts.until:
+        failures = model.attempts.failures
+        return f"pauses before it adds a member: {failures} failed in a row{_before(model)}"
     avoided = avoided_at(model.shunned, now)
     offers = [held.offer for held in model.offers.values()]
     others = [offer for offer in offers if offer.agent_id not in avoided]
@@ -145,7 +150,8 @@ def _lacking(model: Model, now: float) -> str:
         return "is about to add a member"
     if placement.room(offers, 1, settings, members):
         hosts = sorted({offer.hostname for offer in offers if offer.agent_id in avoided})
-        return f"waits for another agent than {', '.join(hosts)}, where members failed"
+        failed = f"{', '.join(hosts)}, where members failed"
+        return f"waits for another agent than {failed}{_before(model)}"
     # Their agents are no place for another member while they may run.
     past = sorted(model.kills) if model.agents_of_the_past() else []
     ended = f"the end of {', '.join(past)}, or for " if past else ""

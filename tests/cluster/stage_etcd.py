@@ -125,7 +125,8 @@ class Etcd:
         )
 
     def _leader(self) -> str:
-        leader = self.options.get("leader", "etcd-1")
+        elected = "etcd-1" if "etcd-1" in self.up else self.up[0]
+        leader = self.options.get("leader", elected)
         if leader == "flapping":
             return ("etcd-1", "etcd-2")[self.asked % 2]
         return "" if leader == "none" else leader

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from itertools import combinations
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -242,3 +243,24 @@ def test_reserved_resources_are_taken_first() -> None:
     taken = scalars((*place.resources, *place.executor_resources))
     assert taken[key(reserved)] == 400
     assert taken["cpus", repr(sorted(make.PLAIN.items()))] == 600
+
+
+@pytest.mark.parametrize(
+    ("offered", "doubtful", "taken"),
+    [
+        (((31000, 31009),), (), (31000, 31001)),
+        (((31000, 31009),), (31000,), (31001, 31002)),
+        (((31000, 31009),), (31000, 31001, 31003), (31002, 31004)),
+        # Rather a port that failed than none.
+        (((31000, 31002),), (31000, 31001), (31002, 31000)),
+        (((31000, 31001),), (31000, 31001), (31000, 31001)),
+        (((31000, 31001),), (40000,), (31000, 31001)),
+    ],
+)
+def test_ports_on_which_something_failed_are_taken_last(
+    offered: tuple[tuple[int, int], ...], doubtful: tuple[int, ...], taken: tuple[int, int]
+) -> None:
+    """Somebody else may listen on them."""
+    known = {"a": frozenset(doubtful), "b": frozenset((31002, 31004))}
+    (place,) = choose([make.offer("a-1", ports=offered)], 1, make.settings(), doubtful=known)
+    assert (place.peer_port, place.client_port) == taken

@@ -13,7 +13,7 @@ SETTINGS = make.settings(shunned=300.0, shunned_most=1000.0)
 def after(*failures: tuple[float, Failure]) -> dict[str, Shunned]:
     shunned: dict[str, Shunned] = {}
     for at, failure in failures:
-        shunned = shun(shunned, ["a"], failure, SETTINGS, at)
+        shunned = shun(shunned, {"a": frozenset()}, failure, SETTINGS, at)
     return shunned
 
 
@@ -46,6 +46,6 @@ def test_how_long_and_how_strongly(
 
 def test_only_the_agents_that_failed() -> None:
     """Others keep what they have."""
-    shunned = shun(after((0.0, Failure.MEMBER)), ["b"], Failure.LAUNCH, SETTINGS, 10.0)
+    shunned = shun(after((0.0, Failure.MEMBER)), {"b": frozenset()}, Failure.LAUNCH, SETTINGS, 10.0)
     assert shunned_at(shunned, 20.0) == {"a", "b"}
     assert avoided_at(shunned, 20.0) == {"b"}

@@ -83,6 +83,6 @@ def take_listing(draft: Draft) -> Draft:
         listing=members,
         look_at=next_moment(draft.now, draft.model.settings.membership_interval),
         busy=False,
-        failure=known.failure if known.failures else "",
+        failure=known.failure if known.failures or known.unsettled_since is not None else "",
     )
     return draft.having(membership=view)

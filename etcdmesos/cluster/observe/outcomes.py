@@ -138,9 +138,30 @@ def _listing_failed(draft: Draft, _command: c.Command) -> Draft:
     return draft.having(membership=view)
 
 
+UNSETTLED = "unhealthy cluster"
+"""etcd's words when its members have not been connected for long enough: it passes by itself."""
+
+
+def _unsettled(draft: Draft) -> bool:
+    """Whether etcd said that it is too early for this change; nothing else can have happened."""
+    return isinstance(draft.event, e.CommandFailed) and UNSETTLED in _reason(draft)
+
+
 def _change_settled(draft: Draft, _command: c.Command) -> Draft:
     """Whatever became of the request, the list is read again; after a failure, not at once."""
     view, settings = draft.model.membership, draft.model.settings
+    if _unsettled(draft):
+        since = draft.now if view.unsettled_since is None else view.unsettled_since
+        if draft.now < since + settings.unsettled_limit:
+            refused = evolve(
+                view,
+                busy=False,
+                listing=None,
+                failure=_reason(draft),
+                unsettled_since=since,
+                ask_at=draft.now + settings.unsettled_again,
+            )
+            return draft.having(membership=refused)
     done = isinstance(draft.event, e.CommandDone)
     failures = 0 if done else view.failures + 1
     wait = min(settings.change_most, settings.change_first * 2 ** min(failures - 1, 16))
