@@ -46,7 +46,7 @@ run: all ## Mesos and an etcd cluster here and now; CLUSTER_SIZE= AGENTS= ETCD_V
 		-work-dir=$(WORK_DIR) -etcd-bin=$$etcd/etcd $(RUN_FLAGS)
 
 .PHONY: test
-test: all etcd ## all tests; PYTEST_FLAGS= for some of them
+test: all etcd zookeeper ## all tests; PYTEST_FLAGS= for some of them
 	@.venv/bin/pytest $(PYTEST_FLAGS)
 
 .PHONY: sim
@@ -79,6 +79,10 @@ $(VENV): $(VENV_SOURCES)
 .PHONY: etcd
 etcd: $(VENV) ## .cache/etcd: etcd 3.4.23 and 3.5.30, for tests and `make run`
 	@$(PYTHON) packaging/fetch_etcd.py 3.4.23 3.5.30 >/dev/null
+
+.PHONY: zookeeper
+zookeeper: $(VENV) ## .cache/zookeeper: a ZooKeeper server, for tests
+	@$(PYTHON) packaging/fetch_zookeeper.py >/dev/null
 
 # uv, because it works out one lock for all supported Pythons at once.
 UV := .cache/uv-$(UV_VERSION)/bin/uv

@@ -20,13 +20,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from debian import OutOfReach, private_apt, unpack, why_no_apt
 from steps import CACHE, OLDEST_PYTHON, ROOT, Refused, one_at_a_time, run, say
 
 STORE = CACHE / "etcd"
-KEYRINGS = [
-    Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
-    Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
-]
 FALLBACK_VERSION = "3.5.1"
 FALLBACK = ROOT / "packaging" / "etcd-fallback.lock"
 
@@ -48,10 +45,6 @@ SOURCES = {
     # all the fixes we rely on.
     "3.5": Source("unstable", (3, 5, 26)),
 }
-
-
-class OutOfReach(Refused):
-    """Debian's archive does not answer, or not with what its keys have signed."""
 
 
 def main() -> int:
@@ -144,83 +137,15 @@ def point(link: Path, target: str) -> None:
 # --- Debian
 
 
-def why_no_apt() -> str | None:
-    """Why Debian's packages cannot be had here; None if they can."""
-    for program in ("apt-get", "apt-cache", "dpkg"):
-        if shutil.which(program) is None:
-            return f"there is no {program}"
-    if not any(keyring.exists() for keyring in KEYRINGS):
-        return "Debian's keys are not here (package debian-archive-keyring)"
-    if debian_mirror() is None:
-        return "apt knows no Debian mirror"
-    return None
-
-
-def debian_mirror() -> str | None:
-    """The mirror that this machine's own apt uses."""
-    targets = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    for line in targets.stdout.splitlines():
-        uri, _, release = line.partition(" ")
-        # Not the security archive, nor a third party's.  A wrong guess does no harm: what Debian's
-        # keys did not sign is refused below.
-        if uri.rstrip("/").endswith("/debian") and "-" not in release:
-            return uri
-    return None
-
-
 def fetch_from_debian(version: str, partial: Path) -> str:
     """Unpack the packages into `partial`; the version that they turned out to be."""
     source = SOURCES[line_of(version)]
     say(f"etcd: fetching {version} from Debian {source.suite}")
-    apt = private_apt(source, partial / "apt")
-    try:
-        run(["apt-get", *apt, "-qq", "update"])
-    except Refused as refused:
-        raise OutOfReach(f"Debian's archive is out of reach ({refused})") from None
+    apt = private_apt(source.suite, partial / "apt")
     package_version = choose(version, source, offered_versions(apt))
-    for package in ("etcd-server", "etcd-client"):
-        run(["apt-get", *apt, "-qq", "download", f"{package}={package_version}"], cwd=partial)
-    for package_file in sorted(partial.glob("*.deb")):
-        run(["dpkg", "-x", str(package_file), str(partial)])
+    packages = [f"{package}={package_version}" for package in ("etcd-server", "etcd-client")]
+    unpack(apt, packages, partial)
     return upstream(package_version)
-
-
-def private_apt(source: Source, folder: Path) -> list[str]:
-    """The options that make apt work in `folder` alone, on one suite, with Debian's keys only."""
-    for name in ("lists/partial", "cache/archives/partial"):
-        (folder / name).mkdir(parents=True)
-    (folder / "status").touch()
-    keyring = next(keyring for keyring in KEYRINGS if keyring.exists())
-    sources_list = folder / "sources.list"
-    sources_list.write_text(f"deb [signed-by={keyring}] {debian_mirror()} {source.suite} main\n")
-    # -c comes last of all of apt's settings, so it can undo the machine's.
-    configuration = folder / "apt.conf"
-    configuration.write_text(
-        f"""
-        Dir::State "{folder}";
-        Dir::State::lists "{folder}/lists";
-        Dir::State::status "{folder}/status";
-        Dir::Cache "{folder}/cache";
-        Dir::Etc::sourcelist "{sources_list}";
-        Dir::Etc::sourceparts "/dev/null";
-        Dir::Etc::preferences "/dev/null";
-        Dir::Etc::preferencesparts "/dev/null";
-        Acquire::Languages "none";
-        Acquire::Retries "3";
-        // Otherwise root's apt becomes a user that may not write into this folder.
-        APT::Sandbox::User "root";
-        // A failed download of the list must be an error, not a warning.
-        APT::Update::Error-Mode "any";
-        // These would clean the machine's own cache.
-        #clear APT::Update::Post-Invoke;
-        #clear APT::Update::Post-Invoke-Success;
-        """
-    )
-    return ["-c", str(configuration)]
 
 
 def offered_versions(apt: list[str]) -> list[str]:

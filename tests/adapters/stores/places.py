@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
+import itertools
+import uuid
 from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Protocol
 
 from etcdmesos.adapters.record_file import FileStore
 from etcdmesos.adapters.record_memory import MemoryPlace, MemoryStore
+from etcdmesos.adapters.record_zookeeper import ZooKeeperStore
+from etcdmesos.adapters.zookeeper import ZooKeeperSession, ZooKeeperUrl
 from etcdmesos.cluster.record import Record
 from etcdmesos.ports import ErasableStore
+from tests import real_zookeeper
 
 
 class Place(Protocol):
@@ -52,4 +59,34 @@ class InFile:
         (folder / "record.json").write_bytes(data)
 
 
-PLACES: dict[str, Callable[[Path], Place]] = {"memory": InMemory, "file": InFile}
+@cache
+def _sessions(size: int) -> itertools.cycle[ZooKeeperSession]:
+    """Three clients of the shared servers, in turn: connecting anew for each place takes long."""
+    url = ZooKeeperUrl.parse(real_zookeeper.shared(size).url("/any"))
+    sessions = [ZooKeeperSession(url) for _ in range(3)]
+    for session in sessions:
+        atexit.register(session.close)
+        session.ask(lambda client: client.exists_async("/"), wait_seconds=10.0)
+    return itertools.cycle(sessions)
+
+
+class InZooKeeper:
+    def __init__(self, size: int, _folder: Path) -> None:
+        self._sessions = _sessions(size)
+        self._path = f"/contract/{uuid.uuid4().hex}"
+
+    def session(self) -> ErasableStore[Record]:
+        return ZooKeeperStore(next(self._sessions), self._path, "etcd-test")
+
+    def plant(self, encoded: bytes) -> None:
+        session, znode = next(self._sessions), f"{self._path}/etcd-test/record"
+        session.make_path(znode)
+        session.ask(lambda client: client.set_async(znode, encoded))
+
+
+PLACES: dict[str, Callable[[Path], Place]] = {
+    "memory": InMemory,
+    "file": InFile,
+    "zookeeper": partial(InZooKeeper, 1),
+    "zookeeper-ensemble": partial(InZooKeeper, 3),
+}
