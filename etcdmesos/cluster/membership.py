@@ -20,7 +20,7 @@ from etcdmesos.cluster.commands import (
     PromoteLearner,
     RemoveMember,
 )
-from etcdmesos.cluster.health import Assessment, assess, leader_ended, voters
+from etcdmesos.cluster.health import Assessment, assess, leader_ended, progressing, voters
 from etcdmesos.cluster.launch import new_learner, server_task, with_task
 from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.model import Draft, KillAsked, Model, without
@@ -33,6 +33,7 @@ from etcdmesos.cluster.repairs import (
     next_repair,
     serving_ids,
     strangers,
+    vanished,
 )
 from etcdmesos.cluster.shunning import (
     Failure,
@@ -57,7 +58,8 @@ def plan_membership(draft: Draft) -> Draft:
     draft = _watch_voters(_watch_learner(draft), state)
     turned = _turn(draft, state)
     before, after = draft.model.record.change, turned.model.record.change
-    if before == after:
+    fewer = len(turned.model.record.members) < len(draft.model.record.members)
+    if before == after and not fewer:
         return turned
     # The end of one change is durable before the next one begins.
     turned = turned.waking(draft.now + SOON) if after is None else turned
@@ -88,7 +90,11 @@ def _watch_voters(draft: Draft, state: Assessment) -> Draft:
 
 def _turn(draft: Draft, state: Assessment) -> Draft:
     model, view = draft.model, draft.model.membership
-    if view.busy or not state.serving or model.record.cluster_id == "":
+    if (
+        view.busy
+        or not (state.serving or _shortened(model, state, draft.now))
+        or model.record.cluster_id == ""
+    ):
         return draft
     if leader_ended(model, state.leader):
         return draft  # followers would hand it on to the dead, and never answer
@@ -101,6 +107,8 @@ def _turn(draft: Draft, state: Assessment) -> Draft:
     if listing.cluster_id != model.record.cluster_id:
         return draft  # somebody else's list; the probes' findings say so
     change = model.record.change
+    if not state.serving:
+        return _let_go(draft, change, listing, state)
     if change is not None:
         return _RESOLVE[change.kind](draft, change, listing, state)
     repair = next_repair(model, listing, state, draft.now)
@@ -109,6 +117,23 @@ def _turn(draft: Draft, state: Assessment) -> Draft:
     if strangers(model.record, listing):
         return draft  # a learner told of our members alone could not join, and the list may be full
     return _add(draft, state)
+
+
+def _shortened(model: Model, state: Assessment, now: float) -> bool:
+    """Whether etcd commits with fewer voters than are a quorum of the record, all others being
+    dead: its list is shorter than the record."""
+    rest = [m for m in voters(model.record) if m.name not in state.agreeing]
+    dead = bool(state.agreeing) and all(model.ended(m) for m in rest)
+    return dead and progressing(model, now)
+
+
+def _let_go(draft: Draft, change: Change | None, listing: MemberList, state: Assessment) -> Draft:
+    """Take off the record who is off the list; etcd is asked for nothing."""
+    if change is not None:
+        off = change.kind is Kind.REMOVE and listing.entry(change.id) is None
+        return _finish_removal(draft, change, listing, state) if off else draft
+    repair = vanished(draft.model.record, listing)
+    return draft if repair is None else _start(draft, repair)
 
 
 def changing(model: Model) -> bool:
@@ -192,8 +217,15 @@ def _place(draft: Draft) -> tuple[Draft, placement.Place | None]:
     """The place for the next learner, if one is in hand that is worth taking now."""
     model, settings = draft.model, draft.model.settings
     past, avoided = model.agents_of_the_past(), avoided_at(model.shunned, draft.now)
+    # An agent that came back under another id; its ports are the member's as long as it is listed.
+    members = {m.host: m.agent_id for m in model.record.members}
     places = placement.choose(
-        [h.offer for h in model.offers.values() if h.offer.agent_id not in past],
+        [
+            h.offer
+            for h in model.offers.values()
+            if h.offer.agent_id not in past
+            and members.get(h.offer.address, h.offer.agent_id) == h.offer.agent_id
+        ],
         1,
         settings,
         placed=model.record.members,
@@ -220,6 +252,8 @@ def _finish_add(draft: Draft, change: Change, listing: MemberList, state: Assess
     member = model.record.member(change.member)
     assert member is not None
     entry = listing.at(member.peer_url)
+    if entry is not None and not entry.learner:
+        return _forget(draft.having(places={}), member)  # the address of somebody else
     place = model.places.get(member.name)
     in_hand = place is not None and all(i in model.offers for i in place.offer_ids)
     if entry is not None and place is not None and in_hand:

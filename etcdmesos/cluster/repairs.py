@@ -37,7 +37,7 @@ def next_repair(model: Model, listing: MemberList, state: Assessment, now: float
     """
     return (
         _ghost(model.record, listing)
-        or _vanished(model.record, listing)
+        or vanished(model.record, listing)
         or _of_the_learner(model, state, now)
         or _dead_voter(model, listing, state, now)
     )
@@ -97,8 +97,7 @@ def serving_ids(model: Model, state: Assessment, now: float) -> frozenset[str]:
 
 def entry_of(member: Member, listing: MemberList) -> ListedMember | None:
     """The entry of `member`, by its id or, before that is known, by its peer URL."""
-    found = listing.entry(member.id) if member.id else None
-    return found or listing.at(member.peer_url)
+    return listing.entry(member.id) if member.id else listing.at(member.peer_url)
 
 
 def strangers(record: Record, listing: MemberList) -> tuple[ListedMember, ...]:
@@ -117,10 +116,10 @@ def _ghost(record: Record, listing: MemberList) -> Repair | None:
     return None
 
 
-def _vanished(record: Record, listing: MemberList) -> Repair | None:
+def vanished(record: Record, listing: MemberList) -> Repair | None:
     """A member that the list lacks: somebody else removed it, and it never comes back."""
     for member in record.members:
-        if member.id and member.step is not Step.ADDING and entry_of(member, listing) is None:
+        if member.step is not Step.ADDING and entry_of(member, listing) is None:
             return Repair(
                 kind=Kind.REMOVE, member=member, id=member.id, why="was removed by somebody else"
             )
@@ -158,10 +157,19 @@ def _caught_up(model: Model, member: Member, state: Assessment) -> bool:
     )
 
 
+def _started(model: Model, member: Member, listing: MemberList) -> bool:
+    """Whether `member` told its name to the list, or has answered since that was read."""
+    if member.step is not Step.JOINING:
+        return False
+    entry, health = entry_of(member, listing), model.view(member.name).latest
+    answered = health is not None and health.member_id == member.id
+    return answered or (entry is not None and entry.name != "")
+
+
 def _dead_voter(model: Model, listing: MemberList, state: Assessment, now: float) -> Repair | None:
-    """The first voter to be replaced whose removal is safe.  Not while a learner is unstarted."""
+    """The first voter to be replaced whose removal is safe.  Not while a member is unstarted."""
     joining = learner(model.record)
-    if joining is not None and joining.step is not Step.JOINING:
+    if joining is not None and not _started(model, joining, listing):
         return None
     for member in model.record.members:
         trouble = ailing(model, member, now) if member.role is Role.VOTER else ""

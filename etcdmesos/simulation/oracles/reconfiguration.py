@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from etcdmesos.cluster.commands import AddLearner, Launch, PromoteLearner, RemoveMember
 from etcdmesos.cluster.quorum import has_quorum
 from etcdmesos.cluster.record import Kind, Role
-from etcdmesos.simulation.facts import MembersChanged, Released
+from etcdmesos.simulation.facts import MembersChanged, Released, Stored
 from etcdmesos.simulation.oracles.books import RECONFIGURES, Books, Reconfigures
 from etcdmesos.simulation.oracles.registry import oracle
 from etcdmesos.simulation.promises import Promise
@@ -47,21 +47,25 @@ def changes_follow_a_reading(books: Books, fact: Released) -> Iterator[str]:
         yield f"{_named(command)}, and the list has no {command.id}"
 
 
-@oracle(Promise.ONE_CHANGE, Released)
-def the_unstarted_come_first(books: Books, fact: Released) -> Iterator[str]:
+@oracle(Promise.ONE_CHANGE, Stored)
+def the_unstarted_come_first(books: Books, fact: Stored) -> Iterator[str]:
     """While the list has a member that never started, nothing but a removal of such a one, or of
-    the learner that stalled, is asked for."""
-    command, told = fact.command, books.to(fact.process)
-    if not isinstance(command, RECONFIGURES) or told.listing is None:
+    the learner that stalled, begins."""
+    change, told = fact.record.change, books.to(fact.process)
+    begun = books.durable.change if books.durable is not None else None
+    if change is None or change == begun or told.listing is None:
         return
     answered = {one.health.member_id for one in told.seen.values()}
     unstarted = [e for e in told.listing.members if not e.name and e.id not in answered]
-    if isinstance(command, RemoveMember):
-        entry = told.listing.entry(command.id)
+    if change.kind is Kind.PROMOTE:
+        unstarted = [e for e in unstarted if e.id != change.id]  # see `learners_have_caught_up`
+    if change.kind is Kind.REMOVE:
+        entry = told.listing.entry(change.id)
         if entry is None or not entry.name or entry.learner:
             return
     if unstarted:
-        yield f"{_named(command)}, while {unstarted[0].peer_urls[0]} has not started"
+        named = f"{change.kind.value} of {change.member or change.id}"
+        yield f"{named} begins, while {unstarted[0].peer_urls[0]} has not started"
 
 
 @oracle(Promise.LEARNERS, MembersChanged)

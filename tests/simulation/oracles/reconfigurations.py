@@ -52,8 +52,8 @@ CASES: dict[str, tuple[tuple[f.Fact, ...], tuple[f.Fact, ...], str]] = {
         "the list was not read since the last change",
     ),
     "the_unstarted_come_first": (
-        (make.listed(ONE, TWO, FOUR), make.released(make.remove(4))),
-        (make.listed(ONE, TWO, FOUR), make.released(make.remove(2))),
+        (make.listed(ONE, TWO, FOUR), changing(Kind.REMOVE, 4, HALF)),
+        (make.listed(ONE, TWO, FOUR), changing(Kind.REMOVE, 2, HALF)),
         "has not started",
     ),
     "members_join_as_learners": (
