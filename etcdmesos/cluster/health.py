@@ -187,11 +187,7 @@ def _between_leaders(model: Model, view: MemberView) -> bool:
 
 def _plan_progress_probe(draft: Draft) -> Draft:
     model, progress = draft.model, draft.model.progress
-    asked = [
-        m
-        for m in voters(model.record)
-        if (v := model.view(m.name).latest) and serves(model.record, v)
-    ]
+    asked = [m for m in voters(model.record) if _may_show_progress(model, m)]
     if progress.probing or not asked:
         return draft
     if draft.now < progress.probe_at:
@@ -199,6 +195,18 @@ def _plan_progress_probe(draft: Draft) -> Draft:
     member = asked[progress.tries % len(asked)]
     return draft.having(progress=evolve(progress, probing=True)).asking(
         ProbeProgress(member=member.name, client_url=member.client_url)
+    )
+
+
+def _may_show_progress(model: Model, member: Member) -> bool:
+    """Whether a proposal made through `member` may be committed: one that goes to the dead, or to
+    a leader that is dead, would only be waited for."""
+    latest = model.view(member.name).latest
+    return (
+        latest is not None
+        and serves(model.record, latest)
+        and not model.ended(member)
+        and not leader_ended(model, latest.leader)
     )
 
 
