@@ -40,30 +40,32 @@ def main() -> None:
     parser.add_argument("etcd", nargs="+", type=Path)
     options = parser.parse_args()
     for etcd in options.etcd:
-        rows = [_measure(etcd.resolve(), options.size) for _ in range(options.runs)]
+        with stand.block_of_ports() as block:
+            rows = [_measure(etcd.resolve(), options.size, block) for _ in range(options.runs)]
         title = f"one of {options.size} members replaced, {stand.version(etcd)}"
         columns = ("bare etcd", "task", "noticed", "launched", "starting", "healed", "floor")
         stand.print_table(title, columns, rows)
 
 
-def _measure(etcd: Path, size: int) -> tuple[float, ...]:
+def _measure(etcd: Path, size: int, block: int) -> tuple[float, ...]:
     """Seconds of each column."""
     with tempfile.TemporaryDirectory(prefix="etcd-mesos-bench-") as name:
         folder = Path(name)
-        bare = _bare(etcd, size, folder)
-        with running(folder / "mesos", master_port=0, agent_port=0, agents=size + 1) as mesos:
+        bare = _bare(etcd, size, folder, block)
+        options = {"master_port": 0, "agent_port": 0, "agents": size + 1, "first_port": block}
+        with running(folder / "mesos", **options) as mesos:
             task = stand.trivial_task(mesos)
-            with stand.scheduler(mesos, etcd, size, folder) as admin:
+            with stand.scheduler(mesos, etcd, size, folder, block) as admin:
                 return bare, task, *_healed(admin, size), bare + task
 
 
-def _bare(etcd: Path, size: int, folder: Path) -> float:
-    members = stand.start_bare_cluster(etcd, size, folder)
+def _bare(etcd: Path, size: int, folder: Path, block: int) -> float:
+    members = stand.start_bare_cluster(etcd, size, folder, block)
     time.sleep(CONNECTED)
     last = members[-1]
     dead = Gateway(f"http://127.0.0.1:{last.client}").status().member_id
     gateway = Gateway(f"http://127.0.0.1:{members[0].client}")
-    ports = (stand.free_port(), stand.free_port())
+    ports = stand.bare_ports(block, size)
     last.kill()
     began = time.monotonic()
     _until_done(lambda: gateway.remove_member(dead))

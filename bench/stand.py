@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import http.client
 import json
+import random
 import socket
 import statistics
 import subprocess
@@ -26,6 +27,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 LIMIT = 60.0
 """Seconds after which a measurement is given up."""
 POLL = 0.01
+BARE, ADMIN = 900, 990
+"""Within the block of ports of a run: those of bare members, and of the scheduler."""
 
 
 def print_table(title: str, columns: Iterable[str], rows: list[tuple[float, ...]]) -> None:
@@ -81,14 +84,31 @@ def start_bare(
     return BareMember(name, peer, client, subprocess.Popen(command, stdout=null, stderr=null))
 
 
-def start_bare_cluster(etcd: Path, size: int, folder: Path) -> list[BareMember]:
-    """`size` new members, m0 and following, once /health of each is true."""
-    ports = [(free_port(), free_port()) for _ in range(size)]
+def start_bare_cluster(etcd: Path, size: int, folder: Path, block: int) -> list[BareMember]:
+    """`size` new members, m0 and following, once /health of each is true.
+
+    Each is started as soon as the one before answers its peers.  A new member asks every other that
+    listens, for up to a second each, before it answers itself: started at the very same moment
+    they would wait for each other, for one second or two, by chance.
+    """
+    ports = [bare_ports(block, number) for number in range(size)]
     cluster = ",".join(f"m{i}=http://127.0.0.1:{peer}" for i, (peer, _) in enumerate(ports))
-    members = [start_bare(etcd, folder, f"m{i}", p, cluster) for i, p in enumerate(ports)]
+    members = []
+    for number, pair in enumerate(ports):
+        members.append(start_bare(etcd, folder, f"m{number}", pair, cluster))
+        until(functools.partial(_answers_peers, members[-1]), "bare etcd")
     for member in members:
         until(functools.partial(_serves, member), "bare etcd")
     return members
+
+
+def bare_ports(block: int, number: int) -> tuple[int, int]:
+    """Of bare member `number`, for peers and clients."""
+    return block + BARE + 2 * number, block + BARE + 2 * number + 1
+
+
+def _answers_peers(member: BareMember) -> bool:
+    return bool(get(member.peer, "/members"))
 
 
 def _serves(member: BareMember) -> bool:
@@ -144,10 +164,10 @@ def _launch(framework: dict[str, str], offer: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def scheduler(
-    mesos: EmbeddedMesos, etcd: Path, size: int, folder: Path, *flags: str
+    mesos: EmbeddedMesos, etcd: Path, size: int, folder: Path, block: int, *flags: str
 ) -> Iterator[int]:
     """The scheduler's daemon; gives the port of its admin interface at once."""
-    admin = free_port()
+    admin = block + ADMIN
     command = [
         str(PROJECT / "bin" / "etcd-mesos-scheduler"),
         f"-master={mesos.master}",
@@ -206,8 +226,19 @@ def _call(mesos: EmbeddedMesos, headers: dict[str, str], body: dict[str, Any]) -
     connection.close()
 
 
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def block_of_ports() -> Iterator[int]:
+    """The first of 1,000 ports, below those the kernel gives out, that are this run's alone.
+
+    Taken as the end-to-end tests take theirs, so both may run at once: by binding the first, on an
+    address that no agent has.  Agents offer its hundreds; the rest is said above.
+    """
+    for first in random.sample(range(20000, 32000, 1000), 12):
+        with socket.socket() as taken:
+            try:
+                taken.bind(("127.0.0.10", first))
+            except OSError:
+                continue
+            yield first
+            return
+    raise SystemExit("bench: no block of ports is free")

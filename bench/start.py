@@ -3,8 +3,9 @@
     python bench/start.py [-size 3] [-runs 5] ETCD [ETCD ...]
 
 The floor is the least that any framework needs: the same number of bare etcd processes, started by
-a script, until every one of them serves; plus what the same Mesos takes to bring a trivial command
-task from its offer to TASK_RUNNING.  The three are measured in turn, run by run, on one machine.
+a script, each once the one before answers its peers, until every one of them serves; plus what the
+same Mesos takes to bring a trivial command task from its offer to TASK_RUNNING.  The three are
+measured in turn, run by run, on one machine.
 """
 
 from __future__ import annotations
@@ -27,29 +28,31 @@ def main() -> None:
     parser.add_argument("etcd", nargs="+", type=Path)
     options = parser.parse_args()
     for etcd in options.etcd:
-        rows = [_measure(etcd.resolve(), options.size) for _ in range(options.runs)]
+        with stand.block_of_ports() as block:
+            rows = [_measure(etcd.resolve(), options.size, block) for _ in range(options.runs)]
         title = f"start of {options.size} members, {stand.version(etcd)}"
         stand.print_table(title, ("bare etcd", "task", "healthy", "floor"), rows)
 
 
-def _measure(etcd: Path, size: int) -> tuple[float, ...]:
+def _measure(etcd: Path, size: int, block: int) -> tuple[float, ...]:
     """Seconds of (bare etcd, trivial task, scheduler to healthy, floor)."""
     with tempfile.TemporaryDirectory(prefix="etcd-mesos-bench-") as name:
         folder = Path(name)
-        bare = _bare(etcd, size, folder)
-        with running(folder / "mesos", master_port=0, agent_port=0, agents=size) as mesos:
+        bare = _bare(etcd, size, folder, block)
+        options = {"master_port": 0, "agent_port": 0, "agents": size, "first_port": block}
+        with running(folder / "mesos", **options) as mesos:
             task = stand.trivial_task(mesos)
             began = time.monotonic()
-            with stand.scheduler(mesos, etcd, size, folder) as admin:
+            with stand.scheduler(mesos, etcd, size, folder, block) as admin:
                 stand.until(
                     lambda: stand.get(admin, "/stats").get("phase") == "healthy", "the scheduler"
                 )
                 return bare, task, time.monotonic() - began, bare + task
 
 
-def _bare(etcd: Path, size: int, folder: Path) -> float:
+def _bare(etcd: Path, size: int, folder: Path, block: int) -> float:
     began = time.monotonic()
-    members = stand.start_bare_cluster(etcd, size, folder)
+    members = stand.start_bare_cluster(etcd, size, folder, block)
     taken = time.monotonic() - began
     for member in members:
         member.kill()
