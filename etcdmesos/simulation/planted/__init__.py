@@ -9,11 +9,12 @@ from etcdmesos.simulation.planted import (
     intents,
     places,
     readings,
+    replacements,
     waits,
 )
 from etcdmesos.simulation.planted.registry import PlantedBug, registered
 
-_ROOMS = (bootstraps, executors, intents, places, readings, waits)
+_ROOMS = (bootstraps, executors, intents, places, readings, replacements, waits)
 """Imported for their bugs, which register themselves."""
 
 __all__ = ["PlantedBug", "registered"]
