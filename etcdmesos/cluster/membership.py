@@ -7,7 +7,7 @@ place.  Nothing is asked while no quorum serves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import evolve
 
@@ -42,6 +42,8 @@ from etcdmesos.cluster.shunning import (
     shun,
     shunned_at,
 )
+from etcdmesos.mesos.offers import Offer
+from etcdmesos.mesos.resources import without_ports
 from etcdmesos.mesos.statuses import ALIVE
 
 ADD_ATTEMPTS = 4
@@ -213,18 +215,27 @@ def _add(draft: Draft, state: Assessment) -> Draft:
     )
 
 
+def _beside(members: Iterable[Member], offer: Offer) -> Offer:
+    """`offer` less the ports of members at its address: an agent that comes back as another one
+    offers them again, while etcd lists them still."""
+    listed = [
+        port
+        for member in members
+        if member.host == offer.address
+        for port in (member.peer_port, member.client_port)
+    ]
+    return evolve(offer, resources=without_ports(offer.resources, listed)) if listed else offer
+
+
 def _place(draft: Draft) -> tuple[Draft, placement.Place | None]:
     """The place for the next learner, if one is in hand that is worth taking now."""
     model, settings = draft.model, draft.model.settings
     past, avoided = model.agents_of_the_past(), avoided_at(model.shunned, draft.now)
-    # An agent that came back under another id; its ports are the member's as long as it is listed.
-    members = {m.host: m.agent_id for m in model.record.members}
     places = placement.choose(
         [
-            h.offer
-            for h in model.offers.values()
-            if h.offer.agent_id not in past
-            and members.get(h.offer.address, h.offer.agent_id) == h.offer.agent_id
+            _beside(model.record.members, held.offer)
+            for held in model.offers.values()
+            if held.offer.agent_id not in past
         ],
         1,
         settings,

@@ -6,7 +6,7 @@ Pure arithmetic: what an offer holds and which part of it a task takes.  Who get
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -134,6 +134,27 @@ def lowest_ports(resources: Iterable[Resource], count: int) -> tuple[int, ...]:
             if port not in ports:
                 ports.append(port)
     return tuple(ports)
+
+
+def without_ports(resources: Iterable[Resource], ports: Collection[int]) -> tuple[Resource, ...]:
+    """`resources` as if `ports` were not offered."""
+    left: list[Resource] = []
+    for resource in resources:
+        ranges = resource.ranges
+        for port in ports:
+            ranges = tuple(part for rng in ranges for part in _split(rng, port))
+        if ranges is resource.ranges:
+            left.append(resource)
+        elif ranges:
+            left.append(Resource(name=resource.name, ranges=ranges, tags=resource.tags))
+    return tuple(left)
+
+
+def _split(rng: PortRange, port: int) -> list[PortRange]:
+    if not rng.begin <= port <= rng.end:
+        return [rng]
+    parts = [PortRange(rng.begin, port - 1), PortRange(port + 1, rng.end)]
+    return [part for part in parts if part.begin <= part.end]
 
 
 def take_scalar(resources: Iterable[Resource], name: str, amount: float) -> tuple[Resource, ...]:

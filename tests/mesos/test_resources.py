@@ -17,6 +17,7 @@ from etcdmesos.mesos.resources import (
     take_ports,
     take_scalar,
     total,
+    without_ports,
 )
 
 PLAIN = {"role": "*"}
@@ -103,6 +104,14 @@ def test_taking_again_and_again_never_takes_too_much(
 def test_the_lowest_ports(resources: list[Resource], count: int) -> None:
     """The lowest of all plain ranges, each once, never port 0, however the ranges lie."""
     assert list(lowest_ports(resources, count)) == sorted(usable(resources))[:count]
+
+
+@given(port_lists, st.sets(st.integers(0, 30)))
+def test_leaving_ports_out(resources: list[Resource], ports: set[int]) -> None:
+    """What is left out is offered no more, all else as before, by the same resources."""
+    left = without_ports(resources, ports)
+    assert usable(list(left)) == usable(resources) - ports
+    assert [r.tags for r in left if not r.ranges] == [r.tags for r in resources if not r.ranges]
 
 
 @given(port_lists, st.integers(0, 6))
