@@ -13,6 +13,8 @@ from etcdmesos.cluster.membership import plan_membership
 from etcdmesos.cluster.model import Draft
 from etcdmesos.cluster.observe import etcd, leadership, mesos, outcomes, store, tasks
 from etcdmesos.cluster.offers import plan_offers
+from etcdmesos.cluster.rebuild import plan_rebuild
+from etcdmesos.cluster.uninstall import plan_putting_aside, plan_uninstall
 
 ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
     action.__name__: action
@@ -20,6 +22,7 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         store.take_record,
         store.note_record_unavailable,
         store.note_save_failed,
+        store.take_put_aside,
         leadership.take_leadership,
         leadership.suspend_leadership,
         leadership.lose_leadership,
@@ -37,6 +40,9 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         etcd.take_progress,
         etcd.take_listing,
         outcomes.take_outcome,
+        plan_putting_aside,
+        plan_rebuild,
+        plan_uninstall,
         keep_links,
         plan_bootstrap,
         plan_membership,

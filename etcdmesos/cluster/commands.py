@@ -10,13 +10,14 @@ from attrs import frozen
 
 from etcdmesos.mesos.statuses import TaskStatus
 from etcdmesos.mesos.tasks import Task
-from etcdmesos.step import Command, Exit, LoadRecord
+from etcdmesos.step import Command, DeleteRecord, Exit, LoadRecord, PutRecordAside
 
 __all__ = [
     "Acknowledge",
     "AddLearner",
     "Command",
     "Decline",
+    "DeleteRecord",
     "Exit",
     "Kill",
     "Launch",
@@ -25,6 +26,7 @@ __all__ = [
     "ProbeMember",
     "ProbeProgress",
     "PromoteLearner",
+    "PutRecordAside",
     "ReadMasterState",
     "Reconcile",
     "RemoveMember",

@@ -8,18 +8,27 @@ from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.membership import changing
 from etcdmesos.cluster.model import Draft
 from etcdmesos.cluster.record import Step
+from etcdmesos.cluster.uninstall import framework_is_over
 
 
 def links_lost(draft: Draft) -> bool:
     """Another may lead, the record is not in hand, or there is no subscription to the master."""
     model = draft.model
-    return not (model.leadership.held and model.store.loaded and model.mesos.subscribed)
+    mesos = model.mesos.subscribed or framework_is_over(model)
+    return not (model.leadership.held and model.store.loaded and mesos)
 
 
 def recovered(draft: Draft) -> bool:
     """All links are up, every recorded task is accounted for, the master's state was read."""
     mesos = draft.model.mesos
     return not links_lost(draft) and not mesos.unaccounted and mesos.state is not None
+
+
+def uninstalls(draft: Draft) -> bool:
+    """The cluster is to end, and there is nothing left to be found out."""
+    if not draft.model.record.uninstalling:
+        return False
+    return recovered(draft) or (framework_is_over(draft.model) and not links_lost(draft))
 
 
 def never_served(draft: Draft) -> bool:
@@ -70,6 +79,7 @@ GUARDS: Mapping[str, Callable[[Draft], bool]] = {
     for guard in (
         links_lost,
         recovered,
+        uninstalls,
         never_served,
         all_gone,
         all_well,

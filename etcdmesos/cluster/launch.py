@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from attrs import evolve
 
+from etcdmesos.cluster.labels import labels_of
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.record import Member, Purpose, Record, RecordedTask, Role, Step
 from etcdmesos.cluster.settings import Settings
@@ -96,16 +97,7 @@ def server_task(member: Member, place: Place, record: Record, settings: Settings
         ),
         resources=place.resources,
         executor_resources=place.executor_resources,
-        labels=(
-            ("etcd-mesos/cluster", settings.cluster_name),
-            ("etcd-mesos/member", member.name),
-            ("etcd-mesos/generation", str(member.generation)),
-            ("etcd-mesos/token", record.token),
-            ("etcd-mesos/scheme", member.scheme),
-            ("etcd-mesos/host", member.host),
-            ("etcd-mesos/peer-port", str(member.peer_port)),
-            ("etcd-mesos/client-port", str(member.client_port)),
-        ),
+        labels=labels_of(member, record),
         discovery_name=TASK_NAME,
         # Mesos-DNS makes `_etcd-server._tcp` of every tcp port of this name.  Only peers may be in
         # it, or `etcd --discovery-srv` forms a cluster of twice the size; so the client port gets

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from etcdmesos.cluster.commands import LoadRecord, ReadMasterState, Reconcile, Subscribe
 from etcdmesos.cluster.model import Draft, Model
+from etcdmesos.cluster.uninstall import framework_is_over
 
 
 def keep_links(draft: Draft) -> Draft:
@@ -19,10 +20,14 @@ def keep_links(draft: Draft) -> Draft:
     store, mesos, leadership = draft.model.store, draft.model.mesos, draft.model.leadership
     if not leadership.held and leadership.epoch:
         return draft  # suspended: nothing is asked for before we know whether we lead
+    if draft.model.errand.busy or store.unreadable or store.rebuilding:
+        return draft
     if not (leadership.held and store.loaded):
         return draft if store.loading else _load(draft)
+    if mesos.removed or framework_is_over(draft.model):
+        return draft
     if mesos.subscribed:
-        draft = _reconcile_recorded(_read_state(draft))
+        draft = _reconcile_recorded(read_state(draft))
         return _reconcile_everything(_reconcile_out_of_reach(draft))
     if mesos.subscribing:
         return draft
@@ -40,10 +45,12 @@ def _load(draft: Draft) -> Draft:
     return draft.having(store=evolve(store, loading=True)).asking(LoadRecord())
 
 
-def _read_state(draft: Draft) -> Draft:
-    """Read the master's state until it shows nothing that a bootstrap would have to wait for."""
+def read_state(draft: Draft) -> Draft:
+    """Read the master's state until it shows nothing that a bootstrap would have to wait for, and
+    for as long as the record is made of it."""
     mesos = draft.model.mesos
-    if mesos.reading_state or (mesos.state is not None and not obstacle(draft.model)):
+    wanted = mesos.state is None or draft.model.store.rebuilding or obstacle(draft.model)
+    if mesos.reading_state or not wanted:
         return draft
     if draft.now < mesos.read_state_at:
         return draft.waking(mesos.read_state_at)
@@ -126,6 +133,7 @@ def obstacle(model: Model) -> str:
         if tasks and framework.id != record.framework_id:
             return (
                 f"framework {framework.id} of the same name has tasks ({', '.join(tasks)}): "
-                "tear it down, or start with the record it was started with"
+                "start with the record it was started with; or with -rebuild-record, if that is "
+                "lost; or tear it down"
             )
     return ""

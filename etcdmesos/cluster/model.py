@@ -22,7 +22,7 @@ from etcdmesos.cluster.shunning import Shunned
 from etcdmesos.cluster.terms import Terms
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.offers import Offer
-from etcdmesos.mesos.statuses import TaskStatus
+from etcdmesos.mesos.statuses import TaskState, TaskStatus
 
 V = TypeVar("V")
 
@@ -49,6 +49,10 @@ class StoreLink:
     loading: bool = False
     stale: bool = False
     """The answer under way was asked for before we were to act: it is not the last word."""
+    unreadable: bool = False
+    """What is stored is no record; the operator said that it may be put aside."""
+    rebuilding: bool = False
+    """There is no record to be used; the operator said that one may be made of what lives."""
     load_at: float = 0.0
     reason: str = ""
     """Why it is not loaded."""
@@ -64,6 +68,8 @@ class MesosLink:
     """Up by one at every subscription of this scheduler."""
     subscribed: bool = False
     subscribing: bool = False
+    removed: bool = False
+    """The master has removed our framework, and with it every task: there is none any more."""
     subscribe_at: float = 0.0
     failures: int = 0
     """Attempts to subscribe that failed in a row."""
@@ -158,6 +164,19 @@ class MembershipView:
 
 
 @frozen(kw_only=True)
+class ErrandView:
+    """How far the operator's errand has come."""
+
+    busy: bool = False
+    """A teardown, or the record's removal, is under way."""
+    again_at: float = 0.0
+    failure: str = ""
+    """What became of the last attempt."""
+    tries: int = 0
+    """Picks the member to ask for etcd's list: another one each time."""
+
+
+@frozen(kw_only=True)
 class Counters:
     """Totals since this scheduler started, for /stats."""
 
@@ -214,6 +233,7 @@ class Model(draft.Phased):
     """Agents whose last offer went back because of a constraint, and that constraint in words;
     while an offer is wanted."""
     revision_saved_at: float = 0.0
+    errand: ErrandView = ErrandView()
     counters: Counters = Counters()
 
     def view(self, member: str) -> MemberView:
@@ -258,3 +278,19 @@ class Draft(draft.Draft[Model]):
 def without(mapping: Mapping[str, V], *keys: str) -> dict[str, V]:
     """`mapping` less `keys`, as a new one."""
     return {k: v for k, v in mapping.items() if k not in keys}
+
+
+def ended_on_record(record: Record) -> dict[str, TaskStatus]:
+    """The tasks on record whose end was seen, by us or by a scheduler before us."""
+    return {
+        task.id: TaskStatus(
+            task_id=task.id,
+            agent_id=task.agent_id,
+            executor_id=task.executor_id,
+            state=TaskState(task.ended),
+            message="as recorded",
+        )
+        for member in record.members
+        for task in member.tasks
+        if task.ended
+    }

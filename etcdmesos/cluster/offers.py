@@ -21,7 +21,8 @@ def plan_offers(draft: Draft) -> Draft:
     model = draft.model
     if not (model.mesos.subscribed and model.store.loaded):
         return draft  # without the record, nobody knows what is wanted
-    wanted = gathering(model, draft.now) or place_wanted(model, draft.now)
+    grows = gathering(model, draft.now) or place_wanted(model, draft.now)
+    wanted = grows and not model.record.uninstalling
     return _suppress_or_revive(_give_back(draft, wanted), wanted)
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from etcdmesos.cluster.commands import (
     AddLearner,
+    DeleteRecord,
     Kill,
     Launch,
     PromoteLearner,
     RemoveMember,
     Shutdown,
+    Teardown,
 )
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
@@ -21,7 +23,7 @@ from etcdmesos.step import Step
 RECONFIGURES = (AddLearner, PromoteLearner, RemoveMember)
 """Commands that change etcd's membership."""
 
-CHANGES = (Launch, Kill, Shutdown, *RECONFIGURES)
+CHANGES = (Launch, Kill, Shutdown, Teardown, *RECONFIGURES)
 """Commands that change something of the cluster."""
 
 
@@ -31,6 +33,9 @@ def check(before: Model, step: Step[Model, Record]) -> None:
     model = step.model
     if changes and not (model.leadership.held and model.store.loaded and model.mesos.subscribed):
         raise BrokenPromise(f"a change without all links: {type(changes[0]).__name__}")
+    ends = any(isinstance(command, Teardown | DeleteRecord) for command in step.commands)
+    if ends and not (model.store.loaded and model.record.uninstalling):
+        raise BrokenPromise("the end of a cluster that is not on record")
     _check_reconfiguration(step)
     _check_launches(before, step)
     if before.store.loaded:  # otherwise what was before may never have been durable
@@ -62,7 +67,7 @@ def _check_launches(before: Model, step: Step[Model, Record]) -> None:
         if step.save is not None and step.save.owner(task.id) is None:
             raise BrokenPromise(f"{task.id} is launched but not on record")
     record, settings = step.model.record, step.model.settings
-    if len(record.members) > settings.cluster_size:
+    if len(record.members) > record.target_size:
         raise BrokenPromise("more members than the cluster's size")
     agents = [m.agent_id for m in record.members]
     if settings.single_instance_per_agent and len(set(agents)) < len(agents):

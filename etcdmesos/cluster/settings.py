@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import enum
+
 from attrs import frozen
 
 from etcdmesos.cluster.constraints import Constraint
+
+
+class Errand(enum.Enum):
+    """What a scheduler was started for.  All but the first are the operator's word, said once."""
+
+    RUN = "run"
+    REBUILD = "rebuild"
+    """As RUN; and a record that was lost is rebuilt from the cluster's tasks."""
+    UNINSTALL = "uninstall"
+    """End the cluster, its framework and its record."""
+    FORGET = "forget"
+    """Put the record aside of a cluster whose framework Mesos has removed."""
 
 
 @frozen(kw_only=True)
@@ -25,6 +39,7 @@ class Settings:
     framework_name: str
     cluster_size: int
     artifacts: Artifacts
+    errand: Errand = Errand.RUN
     etcd_options: tuple[str, ...] = ()
     """Each `--name=value`, handed to etcd."""
 

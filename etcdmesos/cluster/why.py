@@ -12,9 +12,11 @@ from etcdmesos.cluster.findings import findings
 from etcdmesos.cluster.health import Assessment, assess, leader_ended
 from etcdmesos.cluster.links import obstacle
 from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.rebuild import obstacle_to_rebuild
 from etcdmesos.cluster.record import Kind, Step
 from etcdmesos.cluster.repairs import ailing, learner, strangers
 from etcdmesos.cluster.shunning import avoided_at
+from etcdmesos.cluster.uninstall import framework_is_over, tasks_left
 
 
 def why(model: Model, now: float) -> str:
@@ -31,6 +33,14 @@ def _recovering(model: Model, _now: float) -> str:
     store, mesos = model.store, model.mesos
     if not model.leadership.held:
         return standing_by(model)
+    if store.rebuilding:
+        return f"rebuilds the record: {obstacle_to_rebuild(model)}"
+    if mesos.removed and not model.record.uninstalling:
+        name, framework = model.settings.cluster_name, model.record.framework_id
+        return (
+            f"Mesos has removed framework {framework} of cluster {name}, and with it every task: "
+            f"-forget-cluster={name} puts the record aside, so that a new cluster can begin"
+        )
     if not store.loaded:
         return "waits for the record" + (f": {store.reason}" if store.reason else "")
     if not mesos.subscribed:
@@ -180,6 +190,15 @@ _DOING = {
 }
 
 
+def _uninstalling(model: Model, _now: float) -> str:
+    failed = f" (before: {model.errand.failure})" if model.errand.failure else ""
+    if framework_is_over(model):
+        return f"uninstalls the cluster: deletes its record{failed}"
+    left = sorted(tasks_left(model))
+    waits = f"the end of {', '.join(left)}" if left else "the end of the framework"
+    return f"uninstalls the cluster: waits for {waits}{failed}"
+
+
 def _lost(model: Model, _now: float) -> str:
     places = "; ".join(
         f"{m.name} on {m.hostname} in {m.sandbox or 'an unknown sandbox'}"
@@ -196,4 +215,5 @@ _SENTENCES: Mapping[str, Callable[[Model, float], str]] = {
     "degraded": _degraded,
     "reconfiguring": _reconfiguring,
     "lost": _lost,
+    "uninstalling": _uninstalling,
 }

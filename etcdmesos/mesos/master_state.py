@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -32,6 +32,8 @@ class ListedFramework:
     connected: bool
     tasks: tuple[ListedTask, ...]
     """Not completed: staging to running, and unreachable ones."""
+    completed: tuple[ListedTask, ...] = ()
+    """Those that ended, as far as the master remembers."""
 
 
 @frozen(kw_only=True)
@@ -61,22 +63,26 @@ class MasterState:
 
 
 def _framework(data: Mapping[str, Any]) -> ListedFramework:
-    listed = [*data.get("tasks", []), *data.get("unreachable_tasks", [])]
     return ListedFramework(
         id=data["id"],
         name=data["name"],
         active=bool(data.get("active")),
         connected=bool(data.get("connected", data.get("active"))),
-        tasks=tuple(
-            ListedTask(
-                id=t["id"],
-                agent_id=t.get("slave_id", ""),
-                executor_id=t.get("executor_id", ""),
-                state=TaskState(t["state"]),
-                labels={
-                    label["key"]: label.get("value", "") for label in reversed(t.get("labels", []))
-                },
-            )
-            for t in listed
-        ),
+        tasks=_tasks([*data.get("tasks", []), *data.get("unreachable_tasks", [])]),
+        completed=_tasks(data.get("completed_tasks", [])),
+    )
+
+
+def _tasks(listed: Sequence[Mapping[str, Any]]) -> tuple[ListedTask, ...]:
+    return tuple(
+        ListedTask(
+            id=t["id"],
+            agent_id=t.get("slave_id", ""),
+            executor_id=t.get("executor_id", ""),
+            state=TaskState(t["state"]),
+            labels={
+                label["key"]: label.get("value", "") for label in reversed(t.get("labels", []))
+            },
+        )
+        for t in listed
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -83,9 +83,24 @@ def status(task_id: str, state: TaskState, agent: str = "a", **changes: Any) -> 
 
 
 def master_state(
-    outstanding: int = 0, others: dict[str, tuple[str, ...]] | None = None
+    outstanding: int = 0,
+    others: dict[str, tuple[str, ...]] | None = None,
+    labels: Mapping[str, Mapping[str, str]] | None = None,
 ) -> MasterState:
-    """`others`: framework id to the ids of its tasks."""
+    """`others`: framework id to the ids of its tasks, with a dash before those that ended."""
+
+    def tasks(ids: Iterable[str], state: TaskState) -> tuple[ListedTask, ...]:
+        return tuple(
+            ListedTask(
+                id=task,
+                agent_id=(labels or {}).get(task, {}).get("etcd-mesos/hostname", "host-z")[5:],
+                executor_id=task,
+                state=state,
+                labels=(labels or {}).get(task, {}),
+            )
+            for task in ids
+        )
+
     return MasterState(
         registered_agents=frozenset(),
         outstanding_agents=outstanding,
@@ -96,18 +111,10 @@ def master_state(
                 name="etcd-c",
                 active=True,
                 connected=True,
-                tasks=tuple(
-                    ListedTask(
-                        id=task,
-                        agent_id="z",
-                        executor_id=task,
-                        state=TaskState.RUNNING,
-                        labels={},
-                    )
-                    for task in tasks
-                ),
+                tasks=tasks((i for i in ids if i[0] != "-"), TaskState.RUNNING),
+                completed=tasks((i[1:] for i in ids if i[0] == "-"), TaskState.FAILED),
             )
-            for framework, tasks in (others or {}).items()
+            for framework, ids in (others or {}).items()
         ),
     )
 

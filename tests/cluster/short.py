@@ -29,6 +29,8 @@ def record(saved: Record) -> str:
     parts.append(" ".join(map(member, saved.members)) or "no members")
     if saved.change is not None:
         parts.append(change(saved.change))
+    if saved.uninstalling:
+        parts.append("uninstalling")
     return ", ".join(parts)
 
 
@@ -59,6 +61,9 @@ _WORDS: dict[type[Command], Callable[[Any], str]] = {
     c.Subscribe: lambda a: f"subscribe as {a.framework_id or 'a new framework'}",
     c.ReadMasterState: lambda _: "read the master's state",
     c.LoadRecord: lambda _: "load the record",
+    c.DeleteRecord: lambda _: "delete the record",
+    c.PutRecordAside: lambda _: "put the record aside",
+    c.Teardown: lambda _: "tear the framework down",
     c.Launch: _launch,
     c.Decline: lambda a: f"decline {' '.join(a.offer_ids)} for {a.refuse_seconds:g} s",
     c.Acknowledge: lambda a: f"acknowledge {a.status.uuid}",

@@ -25,7 +25,7 @@ from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.report import health as healthz
-from etcdmesos.cluster.settings import Settings
+from etcdmesos.cluster.settings import Errand, Settings
 from etcdmesos.cluster.why import why
 from etcdmesos.draft import event_name
 from etcdmesos.member_spec import MemberSpec
@@ -126,8 +126,9 @@ class Stage:
             texts = _options(options)
             size = int(texts.pop("size", "3"))
             constraints = parse(texts.pop("constraints", ""))
+            errand = Errand(texts.pop("errand", "run"))
             others = {k: json.loads(v) for k, v in texts.items()}
-            self.settings = make.settings(size, constraints=constraints, **others)
+            self.settings = make.settings(size, constraints=constraints, errand=errand, **others)
         self.model, self.ended = make.CONTROLLER.start(self.settings), False
         self.feed(e.TimerFired())
 
@@ -183,6 +184,15 @@ class Stage:
         else:
             self.feed(e.RecordLoaded(record=self.stored if what == "stored" else None), what)
 
+    def do_put_aside(self, name: str) -> None:
+        """What was stored is kept under `name`."""
+        self.stored = None
+        self.feed(e.RecordPutAside(name=name), name)
+
+    def do_wiped(self) -> None:
+        """Somebody removed the stored record."""
+        self.stored = None
+
     def do_somebody_else_wrote(self, epoch: str) -> None:
         """Another scheduler took over the stored record."""
         assert self.stored is not None
@@ -217,14 +227,17 @@ class Stage:
         self.feed(e.StopAsked())
 
     def do_state(self, *options: str) -> None:
-        """The master's state: `state outstanding=2 fw-0=task-1,task-2`; `state asked=1`, as asked
-        for under the first subscription."""
+        """The master's state: `state outstanding=2 fw-0=task-1,task-2` (with a dash before those
+        that ended: `fw-1=-etcd-2-1`); `state asked=1`, as asked for under the first
+        subscription."""
         assert self.model is not None
         texts = _options(options)
         asked = int(texts.pop("asked", self.model.mesos.number))
         outstanding = int(texts.pop("outstanding", "0"))
         others = {framework: tuple(tasks.split(",")) for framework, tasks in texts.items()}
-        state = make.master_state(outstanding, others)
+        launches = [x for x in self.asked if isinstance(x, c.Launch)]
+        labels = {task.id: dict(task.labels) for launch in launches for task in launch.tasks}
+        state = make.master_state(outstanding, others, labels)
         self.feed(e.MasterStateRead(state=state, subscription=asked))
 
     def do_offers(self, *agents: str) -> None:
@@ -257,6 +270,8 @@ class Stage:
         words = tuple(w for w in words if "=" not in w)
         command = next(x for x in reversed(self.asked) if all(w in short.command(x) for w in words))
         outcome: Event
+        if how == "done" and isinstance(command, c.DeleteRecord):
+            self.stored = None
         if how in ("done", "unknown-applied") and self.etcd is not None:
             self.etcd.apply(command)
         if how == "done":

@@ -60,6 +60,18 @@ STORIES: dict[str, str] = {
     "outcome done add\nstarting etcd-4\ntick 1",
     "promoting": "given healthy\nfailed etcd-2\noutcome done remove\noffers d\n"
     "outcome done add\nstarting etcd-4\netcd etcd-1 etcd-3 etcd-4\ntick 1",
+    "framework removed": "given healthy\nstart\nrecord stored\nframework-refused has been removed",
+    "uninstalling": "given healthy\nstart errand=uninstall\nrecord stored\nsubscribed fw-1\n"
+    "running etcd-1 etcd-2 etcd-3 reconciled\nstate",
+    "all torn down": "given connected\nstart errand=uninstall\nrecord stored\n"
+    "framework-refused has been removed",
+    "nothing to tear down": "start\nrecord none\nstart errand=uninstall\nrecord stored",
+    "forgetting": "given healthy\nstart errand=forget\nrecord stored\n"
+    "framework-refused has been removed",
+    "forgetting what nobody can read": "start errand=forget\nrecord unreadable x",
+    "rebuilding": "start errand=rebuild\nrecord none",
+    "rebuilding from labels": "given healthy\nwiped\nstart errand=rebuild\nrecord none\n"
+    "etcd\nstate fw-1=etcd-1-1,etcd-2-1,etcd-3-1",
     "removal unknown": "given healthy\nfailed etcd-2\noutcome unknown remove",
 }
 
@@ -83,6 +95,9 @@ def commands_of(model: Model) -> Iterator[Command]:
     member = next(iter(model.record.members), make.member(1, "a"))
     task = member.tasks[0]
     yield c.Subscribe(framework_id="")
+    yield c.Teardown()
+    yield c.DeleteRecord()
+    yield c.PutRecordAside()
     yield c.ReadMasterState(subscription=model.mesos.number)
     yield c.Decline(offer_ids=("x-1",), refuse_seconds=1)
     yield c.Suppress()
@@ -125,6 +140,7 @@ def events_of(model: Model) -> Iterator[Event]:
     yield e.RecordLoaded(record=make.record(epoch=99))
     yield e.RecordUnavailable(reason="x", unreadable=False)
     yield e.RecordUnavailable(reason="x", unreadable=True)
+    yield e.RecordPutAside(name="x")
     yield e.SaveFailed(reason="x", conflict=False)
     yield e.SaveFailed(reason="x", conflict=True)
     yield e.LeadershipGained()
@@ -136,6 +152,7 @@ def events_of(model: Model) -> Iterator[Event]:
     yield e.Subscribed(framework_id="fw-2", master="m:2")
     yield e.Disconnected(reason="x")
     yield e.FrameworkRefused(message="x")
+    yield e.FrameworkRefused(message="Framework has been removed")
     yield e.OffersReceived(offers=())
     yield e.OffersReceived(offers=tuple(make.offer(f"{a}-77") for a in "abcdef"))
     yield e.OffersReceived(offers=(make.offer("a-78", cpus=0.1), make.offer("a-79", ports=())))
@@ -210,7 +227,8 @@ def test_every_event_in_every_phase(name: str, later: float) -> None:
         assert step.wake_at is None or step.wake_at > now
         if step.save is not None:
             assert step.save == step.model.record
-            assert model.store.loaded or isinstance(event, e.RecordLoaded)
+            known = model.store.loaded or model.store.rebuilding
+            assert known or isinstance(event, e.RecordLoaded)
         if isinstance(event, e.TaskUpdated) and event.status.uuid:
             assert step.commands.count(c.Acknowledge(status=event.status)) == 1
         assert why(step.model, now).strip()

@@ -9,6 +9,10 @@ from etcdmesos.cluster import events as e
 from etcdmesos.cluster.model import Draft, HeldOffer, MesosLink, without
 from etcdmesos.cluster.observe.event import event_of
 from etcdmesos.cluster.record import Step
+from etcdmesos.cluster.settings import Errand
+
+REMOVED = ("has been removed", "completed framework")
+"""What masters say of a framework that is over (Mesos 1.x; older ones)."""
 
 
 def take_subscription(draft: Draft) -> Draft:
@@ -18,6 +22,13 @@ def take_subscription(draft: Draft) -> Draft:
     does later throws us out of this subscription.
     """
     event = event_of(draft, e.Subscribed)
+    settings = draft.model.settings
+    if settings.errand is Errand.FORGET:
+        reason = (
+            f"framework {event.framework_id} of cluster {settings.cluster_name} is not removed: "
+            f"-uninstall={settings.cluster_name} ends it"
+        )
+        return draft.asking(c.Exit(status=1, reason=reason))
     recorded = frozenset(
         task.id
         for member in draft.model.record.members
@@ -52,6 +63,8 @@ def take_subscription(draft: Draft) -> Draft:
 def note_disconnected(draft: Draft) -> Draft:
     """The subscription is gone, or an attempt at one failed; try again with growing waits."""
     event, settings = event_of(draft, e.Disconnected), draft.model.settings
+    if draft.model.mesos.removed:
+        return draft
     failures = 1 if draft.model.mesos.subscribed else draft.model.mesos.failures + 1
     wait = min(settings.subscribe_most, settings.subscribe_first * 2 ** min(failures - 1, 16))
     return draft.having(
@@ -68,9 +81,21 @@ def note_disconnected(draft: Draft) -> Draft:
 
 
 def give_up_framework(draft: Draft) -> Draft:
-    """The master refuses this framework for good: end, and say what it said."""
+    """The master refuses this framework for good: end, and say what it said.
+
+    One that was removed is no failure of ours: it stays to be seen, until the operator has his say.
+    """
     message = event_of(draft, e.FrameworkRefused).message
+    removed = any(words in message.lower() for words in REMOVED)
+    if removed and draft.model.record.framework_id:
+        return framework_removed(draft, message)
     return draft.asking(c.Exit(status=1, reason=f"the Mesos master refused us: {message}"))
+
+
+def framework_removed(draft: Draft, message: str) -> Draft:
+    """There is no such framework any more, nor any task of it."""
+    gone = MesosLink(number=draft.model.mesos.number, removed=True, reason=message)
+    return draft.having(mesos=gone, offers={}, unreturned={}, gang_since=None)
 
 
 def stop(draft: Draft) -> Draft:
@@ -84,7 +109,8 @@ def take_master_state(draft: Draft) -> Draft:
     An answer to an earlier subscription's question is dropped: this one asks its own.
     """
     event, mesos = event_of(draft, e.MasterStateRead), draft.model.mesos
-    if event.subscription != mesos.number or not mesos.subscribed:
+    wanted = mesos.subscribed or draft.model.store.rebuilding
+    if event.subscription != mesos.number or not wanted:
         return draft
     return draft.having(mesos=evolve(mesos, state=event.state, reading_state=False))
 

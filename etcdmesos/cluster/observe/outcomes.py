@@ -9,7 +9,9 @@ from attrs import evolve
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.health import next_probe_at
-from etcdmesos.cluster.model import Draft
+from etcdmesos.cluster.model import Draft, StoreLink
+from etcdmesos.cluster.observe.mesos import framework_removed
+from etcdmesos.cluster.observe.store import uninstalled
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 
 
@@ -176,6 +178,32 @@ def _change_settled(draft: Draft, _command: c.Command) -> Draft:
     return draft.having(membership=settled)
 
 
+def _teardown_settled(draft: Draft, _command: c.Command) -> Draft:
+    """Done, there is no framework any more.  Otherwise the master says so, or it is asked again."""
+    if isinstance(draft.event, e.CommandDone):
+        return framework_removed(_errand_failed(draft, ""), "torn down")
+    return _errand_failed(draft, _reason(draft))
+
+
+def _deletion_settled(draft: Draft, command: c.Command) -> Draft:
+    """Done, nothing is left to be done.  Otherwise the record is read again."""
+    if isinstance(draft.event, e.CommandDone):
+        return draft.asking(c.Exit(status=0, reason=uninstalled(draft.model.settings)))
+    return _aside_failed(draft, command)
+
+
+def _aside_failed(draft: Draft, _command: c.Command) -> Draft:
+    reason = _reason(draft)
+    draft = _errand_failed(draft, reason)
+    return draft.having(store=StoreLink(reason=reason, load_at=draft.model.errand.again_at))
+
+
+def _errand_failed(draft: Draft, reason: str) -> Draft:
+    again = draft.now + draft.model.settings.subscribe_first if reason else 0.0
+    view = evolve(draft.model.errand, busy=False, again_at=again, failure=reason)
+    return draft.having(errand=view)
+
+
 _SETTLES: dict[type[c.Command], Callable[[Draft, c.Command], Draft]] = {
     c.ProbeMember: _member_probe_failed,
     c.ProbeProgress: _progress_probe_failed,
@@ -186,6 +214,9 @@ _SETTLES: dict[type[c.Command], Callable[[Draft, c.Command], Draft]] = {
     c.Suppress: _suppress_failed,
     c.Revive: _suppress_failed,
     c.Subscribe: _subscribe_failed,
+    c.Teardown: _teardown_settled,
+    c.DeleteRecord: _deletion_settled,
+    c.PutRecordAside: _aside_failed,
     c.ListMembers: _listing_failed,
     c.AddLearner: _change_settled,
     c.PromoteLearner: _change_settled,

@@ -6,11 +6,11 @@ from attrs import evolve
 
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
-from etcdmesos.cluster.model import Draft, StoreLink
+from etcdmesos.cluster.model import Draft, StoreLink, ended_on_record
 from etcdmesos.cluster.observe.event import event_of
 from etcdmesos.cluster.record import Member, Record
 from etcdmesos.cluster.record import Step as MemberStep
-from etcdmesos.mesos.statuses import TaskState, TaskStatus
+from etcdmesos.cluster.settings import Errand, Settings
 
 FIRST_SAVE = 1
 """The sequence number of the save that claims an epoch."""
@@ -31,25 +31,18 @@ def take_record(draft: Draft) -> Draft:
         framework_name=settings.framework_name,
         target_size=settings.cluster_size,
     )
-    if record.cluster_name != settings.cluster_name:
-        return draft.asking(
-            c.Exit(
-                status=2,
-                reason=f"-cluster-name={settings.cluster_name}, but the record of framework "
-                f"{record.framework_name} is of cluster {record.cluster_name}",
-            )
-        )
-    if record.target_size != settings.cluster_size:
-        return draft.asking(
-            c.Exit(
-                status=2,
-                reason=f"-cluster-size={settings.cluster_size}, but the cluster on record has "
-                f"{record.target_size}: resizing is not possible yet",
-            )
-        )
+    if mistake := _mistake(record, settings):
+        return draft.asking(c.Exit(status=2, reason=mistake))
     if not leadership.held:
         again = StoreLink(load_at=draft.now + settings.standby_look)
         return draft.having(record=record, store=again)
+    if loaded is None and ours and draft.model.record.uninstalling:
+        return draft.asking(c.Exit(status=0, reason=uninstalled(settings)))
+    if loaded is None and settings.errand in (Errand.UNINSTALL, Errand.FORGET):
+        reason = f"nothing is on record of cluster {settings.cluster_name}"
+        return draft.asking(c.Exit(status=2, reason=reason))
+    if settings.errand is Errand.REBUILD and not (record.members or record.served):
+        return draft.having(record=record, store=StoreLink(rebuilding=True))
     if ours and record.epoch > ours:
         return draft.asking(
             c.Exit(status=1, reason="another scheduler has taken over this cluster")
@@ -59,32 +52,54 @@ def take_record(draft: Draft) -> Draft:
         record = evolve(record, epoch=max(ours, record.epoch + 1), sequence=0)
     if ours:
         record = _with_what_was_seen(record, draft.model.record)
+    if settings.errand is Errand.UNINSTALL:
+        record = evolve(record, uninstalling=True)
     # Of tasks that were never on record (their launch was not let out), nothing is remembered:
     # their names may be used now, for the first time.
     tasks = {i: s for i, s in draft.model.tasks.items() if record.owner(i) or not s.dead}
     return draft.having(
         record=record,
-        tasks={**_ended(record), **tasks},
+        tasks={**ended_on_record(record), **tasks},
         leadership=evolve(leadership, epoch=record.epoch),
         store=StoreLink(loaded=True),
         attempt_since=draft.now,
     )
 
 
-def _ended(record: Record) -> dict[str, TaskStatus]:
-    """The tasks on record whose end was seen, by us or by a scheduler before us."""
-    return {
-        task.id: TaskStatus(
-            task_id=task.id,
-            agent_id=task.agent_id,
-            executor_id=task.executor_id,
-            state=TaskState(task.ended),
-            message="as recorded",
+def _mistake(record: Record, settings: Settings) -> str:
+    """What of the operator's settings cannot be meant for the stored record; "" if nothing."""
+    if record.cluster_name != settings.cluster_name:
+        return (
+            f"-cluster-name={settings.cluster_name}, but the record of framework "
+            f"{record.framework_name} is of cluster {record.cluster_name}"
         )
-        for member in record.members
-        for task in member.tasks
-        if task.ended
-    }
+    if record.target_size != settings.cluster_size and not (
+        record.uninstalling or settings.errand in (Errand.UNINSTALL, Errand.FORGET)
+    ):
+        return (
+            f"-cluster-size={settings.cluster_size}, but the cluster on record has "
+            f"{record.target_size}: resizing is not possible yet"
+        )
+    return ""
+
+
+def uninstalled(settings: Settings) -> str:
+    """The last word on a cluster."""
+    return f"cluster {settings.cluster_name} is uninstalled"
+
+
+def take_put_aside(draft: Draft) -> Draft:
+    """What could not be used is out of the way: end if that was all, or begin anew."""
+    name, settings = event_of(draft, e.RecordPutAside).name, draft.model.settings
+    if settings.errand is Errand.FORGET:
+        reason = (
+            f"the record of cluster {settings.cluster_name} was put aside as {name}; "
+            "the next start begins a new cluster"
+        )
+        return draft.asking(c.Exit(status=0, reason=reason))
+    said = f"the record that nobody could read was put aside as {name}"
+    view = evolve(draft.model.errand, busy=False, failure=said)
+    return draft.having(errand=view, store=StoreLink())
 
 
 def _with_what_was_seen(stored: Record, ours: Record) -> Record:
@@ -123,7 +138,10 @@ def note_record_unavailable(draft: Draft) -> Draft:
     if store.stale:
         return draft.having(store=evolve(store, loading=False, stale=False))
     if event.unreadable and draft.model.leadership.held:
-        return draft.asking(c.Exit(status=1, reason=event.reason))
+        if draft.model.settings.errand in (Errand.REBUILD, Errand.FORGET):
+            return draft.having(store=StoreLink(unreadable=True, reason=event.reason))
+        reason = f"{event.reason}; if it cannot be restored, -rebuild-record makes another one"
+        return draft.asking(c.Exit(status=1, reason=reason))
     wait = draft.model.settings.subscribe_most
     return draft.having(
         store=StoreLink(reason=event.reason, load_at=draft.now + wait, doubtful=store.doubtful)
