@@ -15,7 +15,7 @@ from attrs import fields
 from etcdmesos.cluster import constraints
 from etcdmesos.cluster.constraints import Constraint
 from etcdmesos.cluster.quorum import tolerated
-from etcdmesos.cluster.settings import Artifacts, Settings
+from etcdmesos.cluster.settings import Artifacts, Errand, Settings
 from etcdmesos.errors import BadUsage
 
 from . import flags as f
@@ -58,6 +58,12 @@ FLAGS = (
     f.Flag("sandbox-mem-limit", f.number, 2048.0, "memory of a member in MiB"),
     f.Flag("sandbox-disk-limit", f.number, 4096.0, "disk of a member in MiB; etcd's quota is at "
            "most a quarter of it"),
+    f.Flag("uninstall", f.text, "", "end the cluster of this name: its tasks, its framework and "
+           "its record; then exit"),
+    f.Flag("forget-cluster", f.text, "", "put the record of the cluster of this name aside, whose "
+           "framework Mesos has removed; then exit"),
+    f.Flag("rebuild-record", f.boolean, False, "make a lost record anew from the cluster's tasks "
+           "and etcd's member list"),
     f.Flag("failover-timeout-seconds", f.number, WEEK, "how long Mesos keeps the cluster "
            "running without a scheduler"),
     f.Flag("framework-weburi", f.text, "", "link shown by Mesos, by default the admin interface"),
@@ -128,10 +134,29 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str,
     for name in ("admin-port", "artifact-port"):
         if not 0 <= values[name.replace("-", "_")] <= 65535:
             raise BadUsage(f"-{name} must be 0 to 65535")
+    _errand(values)
     values["framework_name"] = values["framework_name"] or f"etcd-{values['cluster_name']}"
     values["mesos_user"] = values["mesos_user"] or getpass.getuser()
     values["secret"] = _secret(values)
     return values
+
+
+def _errand(values: Mapping[str, Any]) -> Errand:
+    """What is to be done.  Raises BadUsage when it is several things, or to another cluster."""
+    name = values["cluster_name"]
+    for flag in ("uninstall", "forget-cluster"):
+        named = values[flag.replace("-", "_")]
+        if named and named != name:
+            raise BadUsage(f"-{flag}={named}, but -cluster-name={name}: both must name the cluster")
+    asked = {
+        Errand.UNINSTALL: values["uninstall"],
+        Errand.FORGET: values["forget_cluster"],
+        Errand.REBUILD: values["rebuild_record"],
+    }
+    errands = [errand for errand, given in asked.items() if given]
+    if len(errands) > 1:
+        raise BadUsage("-uninstall, -forget-cluster and -rebuild-record: give one of them")
+    return errands[0] if errands else Errand.RUN
 
 
 def warnings(values: Mapping[str, Any]) -> list[str]:
@@ -158,6 +183,7 @@ def settings(values: Mapping[str, Any], artifacts: Artifacts) -> Settings:
         framework_name=values["framework_name"],
         cluster_size=values["cluster_size"],
         artifacts=artifacts,
+        errand=_errand(values),
         etcd_options=options,
         single_instance_per_agent=values["single_instance_per_slave"],
         constraints=constraints_of(values),

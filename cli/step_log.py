@@ -6,11 +6,34 @@ import logging
 import time
 
 from etcdmesos.cluster.commands import Kill, Launch, ProbeMember, ProbeProgress, Shutdown
-from etcdmesos.cluster.events import CommandFailed, CommandUnknown, Disconnected, TaskUpdated
+from etcdmesos.cluster.events import (
+    CommandFailed,
+    CommandUnknown,
+    Disconnected,
+    FrameworkRefused,
+    LeaderSeen,
+    LeadershipGained,
+    LeadershipLost,
+    LeadershipSuspended,
+    RecordPutAside,
+    RecordUnavailable,
+    TaskUpdated,
+)
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.why import why
 from etcdmesos.step import Event, Step
+
+SELDOM = (
+    LeaderSeen,
+    LeadershipGained,
+    LeadershipLost,
+    LeadershipSuspended,
+    FrameworkRefused,
+    RecordPutAside,
+    RecordUnavailable,
+)
+"""Events that people want to know of whatever they lead to."""
 
 log = logging.getLogger("etcdmesos.scheduler")
 
@@ -18,6 +41,8 @@ log = logging.getLogger("etcdmesos.scheduler")
 def log_step(event: Event, before: Model, step: Step[Model, Record]) -> None:
     """One line for what people ask about first: phases, launches, kills, the ends of tasks."""
     model = step.model
+    if isinstance(event, SELDOM):
+        log.warning(type(event).__name__, extra={"why": why(model, time.monotonic())})
     if model.phase != before.phase:
         log.info(
             "phase",

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from etcdmesos.adapters.dashboard import page
 from etcdmesos.cluster import report
 from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.why import standing_by
 
 Snapshot = Callable[[], tuple[Model, float]]
 """The latest model and the present moment on the same clock."""
@@ -39,6 +40,15 @@ def admin_app(snapshot: Snapshot) -> Starlette:
     def dashboard(_: Request) -> Response:
         return HTMLResponse(page(report.stats(*snapshot())))
 
+    def change(_: Request) -> Response:
+        """Nothing can be changed here; and by whom it could be, a standby tells at least."""
+        model, _now = snapshot()
+        if report.role(model) == "leader":
+            return PlainTextResponse(
+                "nothing can be changed here\n", status_code=405, headers={"Allow": "GET, HEAD"}
+            )
+        return PlainTextResponse(standing_by(model) + "\n", status_code=409)
+
     return Starlette(
         routes=[
             Route("/", dashboard),
@@ -46,5 +56,6 @@ def admin_app(snapshot: Snapshot) -> Starlette:
             Route("/members", members),
             Route("/healthz", healthz),
             Route("/livez", livez),
+            Route("/{path:path}", change, methods=["POST", "PUT", "PATCH", "DELETE"]),
         ]
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from etcdmesos.cli import scheduler_flags as flags
-from etcdmesos.cluster.settings import Artifacts, Settings
+from etcdmesos.cluster.settings import Artifacts, Errand, Settings
 from etcdmesos.errors import BadUsage
 
 MASTER = "-master=127.0.0.1:5050"
@@ -93,6 +93,8 @@ def test_the_user_is_the_present_one() -> None:
         ("-cluster-name=a\n", "-cluster-name"),
         ("-master=", "-master is missing"),
         ("-master=zk://h:2181/mesos", "-master=zk://"),
+        ("-uninstall=other", "-uninstall=other, but -cluster-name="),
+        ("-forget-cluster=other", "-forget-cluster=other, but -cluster-name="),
         ("-sandbox-cpu-limit=0", "-sandbox-cpu-limit must be more than"),
         ("-sandbox-cpu-limit=0.1", "-sandbox-cpu-limit must be more than 0.1"),
         ("-sandbox-mem-limit=-1", "-sandbox-mem-limit must be more than"),
@@ -122,6 +124,15 @@ def test_the_user_is_the_present_one() -> None:
 def test_a_bad_value_is_one_line(argument: str, said: str) -> None:
     """Each bad value is refused before anything starts, with the flag's name."""
     assert said in refused(argument)
+
+
+def test_one_errand_at_a_time() -> None:
+    """The operator's word is said for one thing; and it names the cluster as -cluster-name does."""
+    assert "give one of them" in refused("-cluster-name=x", "-uninstall=x", "-rebuild-record")
+    assert settings().errand is Errand.RUN
+    assert settings("-rebuild-record").errand is Errand.REBUILD
+    assert settings("-cluster-name=x", "-uninstall=x").errand is Errand.UNINSTALL
+    assert settings("-forget-cluster=default").errand is Errand.FORGET
 
 
 def test_no_master() -> None:
