@@ -158,6 +158,10 @@ def _scheduler_command(values: Mapping[str, Any]) -> list[str]:
         value = values[flag.key]
         if value == flag.default:
             continue
+        if flag.name == "zk-framework-persist":
+            # It may hold a password, which does not belong into the list of processes.
+            os.environ[flag.variable] = value
+            continue
         command += [f"-{flag.name}={one}" for one in (value if flag.repeatable else [value])]
     return command
 

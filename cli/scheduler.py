@@ -19,11 +19,17 @@ from etcdmesos.adapters.artifacts import ArtifactServer
 from etcdmesos.adapters.etcd import EtcdAdapter
 from etcdmesos.adapters.http_server import HttpServer
 from etcdmesos.adapters.master_state import MasterStateReader
-from etcdmesos.adapters.mesos_framework import FixedMaster, FrameworkDescription
+from etcdmesos.adapters.master_zookeeper import ZooKeeperMaster
+from etcdmesos.adapters.mesos_framework import (
+    FixedMaster,
+    FrameworkDescription,
+    MasterDetector,
+)
 from etcdmesos.adapters.mesos_http import Credentials
 from etcdmesos.adapters.mesos_scheduler import MesosScheduler
 from etcdmesos.adapters.record_file import FileStore, directory_of
 from etcdmesos.adapters.record_memory import MemoryStore
+from etcdmesos.adapters.record_zookeeper import ZooKeeperStore
 from etcdmesos.cluster.controller import Controller
 from etcdmesos.cluster.events import StopAsked, TimerFired
 from etcdmesos.cluster.model import Model
@@ -36,8 +42,12 @@ from etcdmesos.runtime import Runtime
 from . import scheduler_flags as flags
 from .logs import log_to
 from .step_log import log_step
+from .zookeeper_sessions import ZooKeeperSessions
 
 log = logging.getLogger("etcdmesos.scheduler")
+
+FIRST_MASTER = 5.0
+"""Seconds in which ZooKeeper should name the leading master when we start."""
 
 
 def main() -> None:
@@ -58,18 +68,31 @@ def run(arguments: list[str]) -> int:
     log_to(flags.PROGRAM, values["log_dir"])
     for warning in flags.warnings(values):
         log.warning(warning)
-    detector = FixedMaster(values["master"])
-    address = values["address"] or _address_towards(str(detector.leading()))
+    sessions = ZooKeeperSessions(values["zk_session_timeout_seconds"])
+    try:
+        return _run_beside(values, sessions, _detector(values, sessions))
+    finally:
+        sessions.close()
+
+
+def _run_beside(
+    values: dict[str, Any], sessions: ZooKeeperSessions, detector: MasterDetector
+) -> int:
+    address = values["address"] or _own_address(values, detector)
     artifacts = ArtifactServer(_programs(values), address, values["artifact_port"])
     artifacts.start()
     try:
-        return _run_controller(values, detector, address, artifacts)
+        return _run_controller(values, sessions, detector, address, artifacts)
     finally:
         artifacts.close()
 
 
 def _run_controller(
-    values: dict[str, Any], detector: FixedMaster, address: str, artifacts: ArtifactServer
+    values: dict[str, Any],
+    sessions: ZooKeeperSessions,
+    detector: MasterDetector,
+    address: str,
+    artifacts: ArtifactServer,
 ) -> int:
     controller = Controller()
     settings = flags.settings(
@@ -83,7 +106,7 @@ def _run_controller(
     runtime: Runtime[Model, Record] = Runtime(
         step=controller.step,
         model=controller.start(settings),
-        store=_store(values),
+        store=_store(values, sessions),
         clock=time.monotonic,
         on_step=log_step,
     )
@@ -107,7 +130,7 @@ def _run_controller(
 def _attach_ports(
     runtime: Runtime[Model, Record],
     values: dict[str, Any],
-    detector: FixedMaster,
+    detector: MasterDetector,
     admin_url: str,
 ) -> None:
     credentials = None
@@ -126,11 +149,12 @@ def _attach_ports(
         hostname=socket.gethostname(),
         webui_url=values["framework_weburi"] or admin_url,
     )
-    runtime.attach(
-        MesosScheduler(
-            detector=detector, framework=framework, post=runtime.post, credentials=credentials
-        )
+    scheduler = MesosScheduler(
+        detector=detector, framework=framework, post=runtime.post, credentials=credentials
     )
+    runtime.attach(scheduler)
+    if isinstance(detector, ZooKeeperMaster):
+        detector.on_change(scheduler.master_changed)
     runtime.attach(
         MasterStateReader(
             detector=detector,
@@ -164,18 +188,34 @@ def _programs(values: dict[str, Any]) -> dict[str, Path]:
     }
 
 
-def _store(values: dict[str, Any]) -> RecordStore[Record]:
-    place = values["zk_framework_persist"]
+def _detector(values: dict[str, Any], sessions: ZooKeeperSessions) -> MasterDetector:
+    url = values["master_zookeeper"]
+    if url is None:
+        return FixedMaster(values["master"])
+    detector = ZooKeeperMaster(sessions.of(url), url.path)
+    detector.start()
+    return detector
+
+
+def _store(values: dict[str, Any], sessions: ZooKeeperSessions) -> RecordStore[Record]:
+    place, url = values["zk_framework_persist"], values["zk_framework_persist_zookeeper"]
     if not place:
         return MemoryStore()
-    if place.startswith("zk://"):
-        raise BadUsage("-zk-framework-persist=zk://… is not supported by this version: file:/// is")
     try:
+        if url is not None:
+            return ZooKeeperStore(sessions.of(url), url.path, values["framework_name"])
         store = FileStore(directory_of(place), values["framework_name"])
         store.hold()
     except BadUsage as error:
         raise BadUsage(f"-zk-framework-persist: {error}") from None
     return store
+
+
+def _own_address(values: dict[str, Any], detector: MasterDetector) -> str:
+    """This machine's address on the way to the master; while there is none, to ZooKeeper."""
+    if isinstance(detector, ZooKeeperMaster):
+        return _address_towards(detector.wait(FIRST_MASTER) or values["master_zookeeper"].hosts[0])
+    return _address_towards(str(detector.leading()))
 
 
 def _address_towards(master: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import fields
 
+from etcdmesos.adapters.zookeeper import ZooKeeperUrl
 from etcdmesos.cluster import constraints
 from etcdmesos.cluster.constraints import Constraint
 from etcdmesos.cluster.quorum import tolerated
@@ -36,7 +37,7 @@ def _constraints(text: str) -> str:
 
 
 FLAGS = (
-    f.Flag("master", f.text, "", "the Mesos master, host:port"),
+    f.Flag("master", f.text, "", "the Mesos master, host:port or zk://host:port,host:port/mesos"),
     f.Flag("cluster-name", f.text, "default", "name of the cluster; one is one framework"),
     f.Flag("framework-name", f.text, "", "framework's name, etcd-<cluster-name> if not given"),
     f.Flag("cluster-size", f.whole_number, 3, "number of members, 1 to 7, best odd"),
@@ -45,7 +46,12 @@ FLAGS = (
     f.Flag("etcdctl-bin", f.text, "", "path of etcdctl, by default beside etcd, or on PATH"),
     f.Flag("etcdutl-bin", f.text, "", "path of etcdutl, by default beside etcd, or on PATH"),
     f.Flag("etcd-option", f.text, (), "NAME=VALUE, handed to etcd as --NAME=VALUE", True),
-    f.Flag("zk-framework-persist", f.text, "", "where the record is kept: file:///path"),
+    f.Flag("zk-framework-persist", f.text, "", "where the record is kept: "
+           "zk://host:port,host:port/path, or file:///path for one machine"),
+    f.Flag("zk-authentication-file", f.text, "", "file with user:password for ZooKeeper's digest "
+           "authentication"),
+    f.Flag("zk-session-timeout-seconds", f.number, 10.0, "after which time another scheduler may "
+           "take over from one that ZooKeeper does not hear"),
     f.Flag("log_dir", f.text, "", "directory for log files, beside the log on stderr"),
     f.Flag("admin-port", f.whole_number, 23400, "port of the admin HTTP interface, 0 for any"),
     f.Flag("artifact-port", f.whole_number, 12300, "port agents fetch programs from, 0 for any"),
@@ -79,6 +85,7 @@ FLAGS = (
 )  # fmt: skip
 
 LEAST_SECONDS = {
+    "zk-session-timeout-seconds": 1.0,
     "probe-interval-seconds": 0.1,
     "probe-timeout-seconds": 0.1,
     # Less, and an election would look like a dead member.
@@ -112,9 +119,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str,
     """
     values = f.parse(PROGRAM, "Runs one etcd cluster on Mesos.", FLAGS, arguments, environment)
     if not values["master"]:
-        raise BadUsage("-master is missing: give the Mesos master as host:port")
-    if values["master"].startswith("zk://"):
-        raise BadUsage("-master=zk://… is not supported by this version: give host:port")
+        raise BadUsage("-master is missing: give the Mesos master as host:port or zk://…/mesos")
+    _read_zookeeper_urls(values)
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?", values["cluster_name"]):
         raise BadUsage(
             f"-cluster-name={values['cluster_name']}: use letters, digits, '.', '-' and '_'"
@@ -159,6 +165,34 @@ def _errand(values: Mapping[str, Any]) -> Errand:
     return errands[0] if errands else Errand.RUN
 
 
+def _read_zookeeper_urls(values: dict[str, Any]) -> None:
+    """Add to `values` what the zk:// flags mean; from here on the flags are masked."""
+    credentials = _zookeeper_credentials(values["zk_authentication_file"])
+    values["passwords_in_urls"] = []
+    for name in ("master", "zk-framework-persist"):
+        key, url = name.replace("-", "_"), None
+        if values[key].startswith("zk://"):
+            try:
+                url = ZooKeeperUrl.parse(values[key])
+            except BadUsage as error:
+                raise BadUsage(f"-{name}: {error}") from None
+            if url.user:
+                values["passwords_in_urls"].append(name)
+            elif credentials is not None:
+                url = url.with_credentials(*credentials)
+            values[key] = str(url)
+        values[f"{key}_zookeeper"] = url
+
+
+def _zookeeper_credentials(path: str) -> tuple[str, str] | None:
+    if not path:
+        return None
+    user, colon, password = _read("zk-authentication-file", path).partition(":")
+    if not (user and colon and password):
+        raise BadUsage(f"-zk-authentication-file={path}: must hold user:password")
+    return user, password
+
+
 def warnings(values: Mapping[str, Any]) -> list[str]:
     """What is allowed and yet should be known, one line each."""
     size, lines = values["cluster_size"], []
@@ -166,6 +200,11 @@ def warnings(values: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"-cluster-size={size} is even: it survives {tolerated(size)} failures, as "
             f"{size - 1} would, and has one member more that can fail"
+        )
+    for name in values.get("passwords_in_urls", ()):
+        lines.append(
+            f"-{name} holds a password, which everybody on this machine may see in the list of "
+            "processes: -zk-authentication-file keeps it out of there"
         )
     if not values["zk_framework_persist"]:
         lines.append(
@@ -240,11 +279,16 @@ def _secret(values: Mapping[str, Any]) -> str:
         return ""
     if not principal:
         raise BadUsage("-mesos-authentication-secret-file needs -mesos-authentication-principal")
+    return _read("mesos-authentication-secret-file", path)
+
+
+def _read(flag: str, path: str) -> str:
+    """What stands in a file of secrets, which no error shows."""
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         detail = error.strerror if isinstance(error, OSError) else "is not text"
-        raise BadUsage(f"-mesos-authentication-secret-file={path}: {detail}") from None
+        raise BadUsage(f"-{flag}={path}: {detail}") from None
 
 
 def binary(flag: str, given: str, name: str, beside: Path) -> Path:

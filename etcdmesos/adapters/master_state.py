@@ -117,7 +117,7 @@ class MasterStateReader:
         deadline = time.monotonic() + self._limits.seconds
         leading = self._detector.leading()
         if leading is None:
-            raise _Unreadable("no leading Mesos master is known")
+            raise _Unreadable(self._detector.why_none())
         address, paths, redirects = MasterAddress.parse(leading), list(_PATHS), 0
         while True:
             answer = self._get(address, paths[0], deadline)

@@ -113,6 +113,8 @@ class Subscription(MesosSchedulerDriver):  # type: ignore[misc]
         self._exchange: Exchange | None = None
         self._wakeup_fds: tuple[int, int] | None = None
         self._call_reached_send = False
+        self.leading: str | None = None
+        """The master that led when this began, however it was redirected since."""
 
     # Its life
 
@@ -182,7 +184,8 @@ class Subscription(MesosSchedulerDriver):  # type: ignore[misc]
         deadline = time.monotonic() + self._limits.subscribe_seconds
         leading = self._master_detector.leading()
         if leading is None:
-            return "no leading Mesos master is known"
+            return self._master_detector.why_none()
+        self.leading = leading
         try:
             address = MasterAddress.parse(leading)
         except BadUsage as error:

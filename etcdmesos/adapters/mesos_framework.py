@@ -21,18 +21,23 @@ class MasterDetector(Protocol):
         """`host:port` of the leading master, None while none is known.  Answers at once."""
         ...
 
+    def why_none(self) -> str:
+        """Why `leading` knows none, in one line."""
+        ...
+
 
 class FixedMaster:
     """One address for ever; a master there that does not lead redirects to the one that does."""
 
     def __init__(self, address: str) -> None:
         """`address` is `host:port`, or `host` with port 5050.  Raises BadUsage."""
-        if address.startswith("zk://"):
-            raise BadUsage(f"the Mesos master {address!r}: zk:// needs another detector")
         self._address = MasterAddress.parse(address)
 
     def leading(self) -> str | None:
         return str(self._address)
+
+    def why_none(self) -> str:
+        return "no leading Mesos master is known"
 
 
 def _is_timeout(_instance: object, _attribute: object, value: float) -> None:

@@ -117,6 +117,16 @@ class MesosScheduler:
         if subscription is not None:
             subscription.join(_CLOSE_SECONDS)
 
+    def master_changed(self, leading: str) -> None:
+        """End a subscription that was begun when another master than `leading` (host:port) led.
+
+        The old one may live on, cut off from the others.  Callable from any thread, at once.
+        """
+        with self._lock:
+            subscription = self._subscription
+        if subscription is not None and subscription.leading not in (None, leading):
+            self._end(f"the leading Mesos master is {leading} now")
+
     # Subscribing
 
     def _submit_subscribe(self, command: Subscribe) -> None:

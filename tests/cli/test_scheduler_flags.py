@@ -92,9 +92,12 @@ def test_the_user_is_the_present_one() -> None:
         ("-cluster-name=-a", "-cluster-name"),
         ("-cluster-name=a\n", "-cluster-name"),
         ("-master=", "-master is missing"),
-        ("-master=zk://h:2181/mesos", "-master=zk://"),
         ("-uninstall=other", "-uninstall=other, but -cluster-name="),
         ("-forget-cluster=other", "-forget-cluster=other, but -cluster-name="),
+        ("-master=zk://h:2181", "-master: a path other than /"),
+        ("-zk-framework-persist=zk://h:x/p", "-zk-framework-persist: each server"),
+        ("-zk-session-timeout-seconds=0.5", "-zk-session-timeout-seconds must be at least 1"),
+        ("-zk-authentication-file=/nowhere", "-zk-authentication-file=/nowhere: No such file"),
         ("-sandbox-cpu-limit=0", "-sandbox-cpu-limit must be more than"),
         ("-sandbox-cpu-limit=0.1", "-sandbox-cpu-limit must be more than 0.1"),
         ("-sandbox-mem-limit=-1", "-sandbox-mem-limit must be more than"),
@@ -317,3 +320,33 @@ def test_bad_constraints_are_one_line(text: str, said: str) -> None:
     assert said in refused(f"-constraints={text}")
     with pytest.raises(BadUsage, match="ETCD_MESOS_CONSTRAINTS: "):
         parse(ETCD_MESOS_CONSTRAINTS=text)
+
+
+def test_zookeeper_urls_are_read_and_masked(tmp_path: Path) -> None:
+    """What is shown and logged holds no password; one in a URL is warned of, a file keeps it."""
+    values = parse("-master=zk://me:secret-1@h1/mesos", "-zk-framework-persist=zk://h1,h2/etcd")
+    assert values["master"] == "zk://me:***@h1:2181/mesos"
+    assert values["master_zookeeper"].password == "secret-1"
+    assert values["zk_framework_persist_zookeeper"].user == ""
+    assert "secret-1" not in str(values)
+    (line,) = flags.warnings(values)
+    assert "-master holds a password" in line
+    assert "secret-1" not in line
+
+
+def test_zookeeper_credentials_come_from_a_file(tmp_path: Path) -> None:
+    """They are for every zk:// URL that brings none."""
+    file = tmp_path / "credentials"
+    file.write_text("me:se:cret\n")
+    values = parse(
+        "-master=zk://you:other@h1/mesos",
+        "-zk-framework-persist=zk://h1/etcd",
+        f"-zk-authentication-file={file}",
+    )
+    assert values["master_zookeeper"].user == "you"
+    persist = values["zk_framework_persist_zookeeper"]
+    assert (persist.user, persist.password) == ("me", "se:cret")
+    file.write_text("no colon here")
+    with pytest.raises(BadUsage, match="must hold user:password") as caught:
+        parse(f"-zk-authentication-file={file}")
+    assert "no colon" not in str(caught.value)

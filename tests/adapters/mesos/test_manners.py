@@ -166,6 +166,9 @@ def test_an_error_of_the_adapters_own_interrupts_nobody(
         def leading(self) -> str | None:
             raise SystemError("broken")
 
+        def why_none(self) -> str:
+            return ""
+
     before = signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
     try:
         scheduler = MesosScheduler(detector=Detector(), framework=FRAMEWORK, post=posted)

@@ -304,9 +304,12 @@ def test_no_master_is_known(posted: Posted) -> None:
         def leading(self) -> str | None:
             return None
 
+        def why_none(self) -> str:
+            return "nobody leads"
+
     scheduler = MesosScheduler(detector=Nobody(), framework=FRAMEWORK, post=posted)
     scheduler.submit(NEW)
-    assert posted.next(Disconnected).reason == "no leading Mesos master is known"
+    assert posted.next(Disconnected).reason == "nobody leads"
     scheduler.close()
 
 
@@ -316,6 +319,9 @@ def test_a_detector_that_raises(posted: Posted) -> None:
     class Broken:
         def leading(self) -> str | None:
             raise RuntimeError("broken")
+
+        def why_none(self) -> str:
+            return ""
 
     scheduler = MesosScheduler(detector=Broken(), framework=FRAMEWORK, post=posted)
     for _ in range(2):
@@ -392,3 +398,19 @@ def test_the_stream_id_goes_with_every_call(
     assert request.headers["mesos-stream-id"] == STREAM_ID
     assert request.headers["content-type"] == "application/json"
     assert json.loads(request.body)["framework_id"] == {"value": FRAMEWORK_ID}
+
+
+def test_another_leading_master_ends_the_subscription_at_the_old_one(
+    master: ScriptedMaster, schedulers: Schedulers, posted: Posted
+) -> None:
+    """The old one may live on without the others' knowing; told of the same again, nothing ends."""
+    master.on_subscribe = subscribe_and_hold
+    scheduler = schedulers(master.address)
+    scheduler.master_changed("127.0.0.1:1")
+    scheduler.submit(NEW)
+    posted.next(Subscribed)
+    scheduler.master_changed(master.address)
+    posted.nothing_more()
+    scheduler.master_changed("127.0.0.1:1")
+    reason = posted.next(Disconnected).reason
+    assert reason == "the leading Mesos master is 127.0.0.1:1 now"
