@@ -199,11 +199,13 @@ def _plan_progress_probe(draft: Draft) -> Draft:
 
 
 def _may_show_progress(model: Model, member: Member) -> bool:
-    """Whether a proposal made through `member` may be committed: one that goes to the dead, or to
-    a leader that is dead, would only be waited for."""
-    latest = model.view(member.name).latest
+    """Whether a proposal made through `member` may be committed: one that goes to a
+    member that is dead or silent, or follows a leader that is dead, would only be waited for."""
+    view = model.view(member.name)
+    latest = view.latest
     return (
         latest is not None
+        and view.failing_since is None
         and serves(model.record, latest)
         and not model.ended(member)
         and not leader_ended(model, latest.leader)
