@@ -111,7 +111,7 @@ def a_failed_update_is_not_repeated() -> Cores:
     return executor_with(actions={"take_outcome": take})
 
 
-@planted("it_ends_well", "no_stray_survives")
+@planted("it_does_not_spin", "it_ends_well", "no_stray_survives")
 def stays_after_a_kill() -> Cores:
     """After its last word the executor waits for the next task, for ever: a zombie that eats
     offers (recorded by the original)."""
