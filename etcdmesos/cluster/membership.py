@@ -22,8 +22,9 @@ from etcdmesos.cluster.commands import (
 )
 from etcdmesos.cluster.health import Assessment, assess, leader_ended, progressing, voters
 from etcdmesos.cluster.launch import new_learner, server_task, with_task
+from etcdmesos.cluster.leaving import forget
 from etcdmesos.cluster.member_list import MemberList
-from etcdmesos.cluster.model import Draft, KillAsked, Model, without
+from etcdmesos.cluster.model import Draft, Model, without
 from etcdmesos.cluster.record import Change, Kind, Member, Role, Step
 from etcdmesos.cluster.repairs import (
     Repair,
@@ -35,16 +36,9 @@ from etcdmesos.cluster.repairs import (
     strangers,
     vanished,
 )
-from etcdmesos.cluster.shunning import (
-    Failure,
-    avoided_at,
-    ports_of_failures,
-    shun,
-    shunned_at,
-)
+from etcdmesos.cluster.shunning import avoided_at, ports_of_failures, shunned_at
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.resources import without_ports
-from etcdmesos.mesos.statuses import ALIVE
 
 ADD_ATTEMPTS = 4
 """After so many failed attempts to add one learner, another place is tried."""
@@ -264,7 +258,7 @@ def _finish_add(draft: Draft, change: Change, listing: MemberList, state: Assess
     assert member is not None
     entry = listing.at(member.peer_url)
     if entry is not None and not entry.learner:
-        return _forget(draft.having(places={}), member)  # the address of somebody else
+        return forget(draft.having(places={}), member)  # the address of somebody else
     place = model.places.get(member.name)
     in_hand = place is not None and all(i in model.offers for i in place.offer_ids)
     if entry is not None and place is not None and in_hand:
@@ -276,7 +270,7 @@ def _finish_add(draft: Draft, change: Change, listing: MemberList, state: Assess
         )
         return _finish_removal(draft.having(places={}), removal, listing, state)
     if not in_hand or model.membership.failures >= ADD_ATTEMPTS:
-        return _forget(draft.having(places={}), member)
+        return forget(draft.having(places={}), member)
     return _ask(
         draft,
         AddLearner(member=member.name, peer_url=member.peer_url, client_url=_through(model, state)),
@@ -336,7 +330,7 @@ def _finish_removal(draft: Draft, change: Change, listing: MemberList, state: As
     member = model.record.member(change.member)
     if entry is None:
         if member is not None:
-            return _forget(draft, member)
+            return forget(draft, member)
         return draft.recording(change=None)
     serving = serving_ids(model, state, draft.now)
     if entry.name and not may_remove(entry, listing, serving):
@@ -353,55 +347,6 @@ def _give_up_removal(draft: Draft, member: Member | None) -> Draft:
     if member is None:
         return draft
     return draft.recording_member(evolve(member, step=Step.VOTER if member.id else Step.JOINING))
-
-
-def _forget(draft: Draft, member: Member) -> Draft:
-    """Off the list and off the record; whatever still runs of it is a stray, to be killed."""
-    model = draft.model
-    record = model.record
-    members = tuple(m for m in record.members if m.name != member.name)
-    strays = {
-        task.id: KillAsked(agent_id=task.agent_id, executor_id=task.executor_id)
-        for task in member.tasks
-        # One that nobody has spoken of yet was launched all the same.
-        if (status := model.tasks.get(task.id)) is None or status.state in ALIVE
-    }
-    failure = _failure(member)
-    ports = frozenset[int]() if failure is Failure.ADDITION else member.ports
-    shunned = shun(model.shunned, {member.agent_id: ports}, failure, model.settings, draft.now)
-    ids = [task.id for task in member.tasks]
-    draft = _count_attempt(draft, member)
-    return draft.recording(members=members, change=None).having(
-        kills={**model.kills, **strays},
-        shunned=shunned,
-        views=without(model.views, member.name),
-        joining_since=without(model.joining_since, member.name),
-        out_of_reach=without(model.out_of_reach, *ids),
-    )
-
-
-def _count_attempt(draft: Draft, member: Member) -> Draft:
-    """If `member` was launched not long ago: another one that came to nothing."""
-    model, settings = draft.model, draft.model.settings
-    since = model.joining_since.get(member.name)
-    if since is None or not member.tasks:
-        return draft
-    if member.role is Role.VOTER and draft.now - since >= settings.retry_most:
-        return draft
-    ends = [
-        f"{status.task_id} {status.state.value}: {status.message or status.reason or 'no reason'}"
-        for task in member.tasks
-        if (status := model.tasks.get(task.id)) is not None and status.dead
-    ]
-    setback = ends[-1] if ends else f"{member.name} on {member.hostname} did not come to serve"
-    return draft.having(attempts=model.attempts.failing(settings, draft.now), setback=setback)
-
-
-def _failure(member: Member) -> Failure:
-    """What has failed on the agent of a member that is forgotten."""
-    if not member.tasks:
-        return Failure.ADDITION
-    return Failure.LAUNCH if member.role is Role.LEARNER else Failure.MEMBER
 
 
 _RESOLVE: Mapping[Kind, Callable[[Draft, Change, MemberList, Assessment], Draft]] = {
