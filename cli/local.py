@@ -43,6 +43,8 @@ OWN_FLAGS = (
     f.Flag("agents", f.whole_number, 5, "number of Mesos agents, on 127.0.0.11 and following"),
     f.Flag("work-dir", f.text, "", "folder for everything of a run, by default a temporary one"),
     f.Flag("master-port", f.whole_number, 5050, "port of the Mesos master on 127.0.0.1, 0 for any"),
+    f.Flag("zk", f.text, "", "zk://host:port/mesos, where the masters contend for the leadership"),
+    f.Flag("masters", f.whole_number, 1, "number of Mesos masters; more than one needs -zk"),
     f.Flag("agent-port", f.whole_number, 5051, "port of every agent, 0 for any"),
     f.Flag("first-port", f.whole_number, 31000, "agent n offers the n-th hundred from this one"),
     f.Flag("agent-ping-timeout-seconds", f.number, 15.0, "an agent that misses five pings of so "
@@ -94,7 +96,8 @@ def run(arguments: list[str]) -> int:
                 return _wait()
             for warning in scheduler_flags.warnings(values):
                 print(f"warning: {warning}", flush=True)
-            return _run_scheduler([*scheduler, f"-master={mesos.master}"], values, work_dir)
+            master = values["zk"] or mesos.master
+            return _run_scheduler([*scheduler, f"-master={master}"], values, work_dir)
     except KeyboardInterrupt:
         return 0
     finally:
@@ -125,6 +128,8 @@ def _mesos(values: Mapping[str, Any], work_dir: Path) -> Iterator[EmbeddedMesos]
                     agent_port=values["agent_port"],
                     first_port=values["first_port"],
                     agents=values["agents"],
+                    zk=values["zk"],
+                    masters=values["masters"],
                     ping_timeout=values["agent_ping_timeout_seconds"],
                     **({"attributes": attributes} if attributes else {}),
                     domains=values["agent_domain"],

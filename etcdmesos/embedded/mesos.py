@@ -17,6 +17,7 @@ from etcdmesos.embedded.agent_context import AgentSettings
 from etcdmesos.embedded.cluster import Registry
 from etcdmesos.embedded.command_executor import CommandExecutor
 from etcdmesos.embedded.containers import Containers
+from etcdmesos.embedded.contenders import Contenders
 from etcdmesos.embedded.control import Control
 from etcdmesos.embedded.link import Disturbances, Letter, Link
 from etcdmesos.embedded.master import Master
@@ -63,6 +64,11 @@ class EmbeddedMesos:
         self.places: dict[str, Place] = {}
         self._master_settings = self.options.master_settings()
         self.leader = self._new_master(Registry())
+        self._contenders: Contenders | None = None
+        if self.options.zk:
+            self._contenders = Contenders(
+                self.options.zk, self.options.masters, lambda: self.master
+            )
         self._control = Control(self, self.options.effective_control_port())
         for number in range(1, self.options.agents + 1):
             self._add_place(self.options.agent_settings(number, self.work_dir))
@@ -109,6 +115,8 @@ class EmbeddedMesos:
             await self.leader.start()
             port = self.leader.context.port
             self._master_settings = replace(self._master_settings, port=port)
+            if self._contenders is not None:
+                await self._contenders.start(port)
             await self._control.start()
             for name in self.places:
                 await self.start_agent(name)
@@ -125,6 +133,8 @@ class EmbeddedMesos:
         """Stop everything: no process, no port and no thread is left."""
         agents = (self.kill_agent(name) for name in self.places)
         await asyncio.gather(self._control.stop(), self.leader.kill(), *agents)
+        if self._contenders is not None:
+            await self._contenders.stop()
         await self.containers.stop()
         for place in self.places.values():
             for command in place.commands.values():
@@ -193,12 +203,15 @@ class EmbeddedMesos:
             place.agent.thaw(removed=agent_id not in self.leader.context.cluster.agents)
 
     async def fail_over(self, *, down: float, recovery: float, agents_after: float) -> str:
-        """Another master leads at the same address; the new id.
+        """Another master leads; the new id.  Without `masters` in ZooKeeper at the same address.
 
         Refused for `down` seconds, 503 to schedulers for `recovery`, and agents come
         back `agents_after` seconds after that.
         """
         await self.leader.kill()
+        if self._contenders is not None:
+            port = await self._contenders.hand_over()
+            self._master_settings = replace(self._master_settings, port=port)
         self.leader = self._new_master(self.leader.context.cluster.registry())
         for place in self.places.values():
             place.link.connection += 1
@@ -207,6 +220,8 @@ class EmbeddedMesos:
         await asyncio.sleep(down)
         self.leader.context.recovering = recovery > 0
         await self.leader.start()
+        if self._contenders is not None:
+            await self._contenders.rejoin()
         loop = asyncio.get_running_loop()
         leader = self.leader
         loop.call_later(recovery, lambda: setattr(leader.context, "recovering", False))

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from etcdmesos.embedded.agent_context import AgentSettings
 from etcdmesos.embedded.attributes import Json, domain, parse
+from etcdmesos.embedded.contenders import servers_and_path
 from etcdmesos.embedded.master_context import MasterSettings
 from etcdmesos.embedded.resources import Resources
 
 AGENTS_MAX = 200
+MASTERS_MAX = 5
 _PORTS_PER_AGENT = 100
 
 
@@ -23,10 +25,13 @@ class Options:
     0). Agent n offers the n-th hundred of ports from `first_port` on. `attributes` are as
     mesos-agent takes them, where `%n` stands for the number of the agent; `domains` are
     `region/zone`. Of several, agents take each in turn. The master is in the first domain.
+    With `zk`, as mesos-master takes it, `masters` contend there and the first one leads.
     """
 
     master_port: int = 5050
     control_port: int | None = None
+    zk: str = ""
+    masters: int = 1
     agents: int = 5
     agent_port: int = 5051
     cpus: float = 4
@@ -58,6 +63,12 @@ class Options:
             raise ValueError(f"agents must be between 0 and {AGENTS_MAX}, not {self.agents}")
         if self.control_port and self.control_port == self.master_port:
             raise ValueError(f"control_port and master_port are both {self.master_port}")
+        if not 1 <= self.masters <= MASTERS_MAX:
+            raise ValueError(f"masters must be between 1 and {MASTERS_MAX}, not {self.masters}")
+        if self.zk:
+            servers_and_path(self.zk)
+        elif self.masters > 1:
+            raise ValueError(f"{self.masters} masters need zk=zk://host:port/mesos to contend")
         last_port = self.first_port + self.agents * _PORTS_PER_AGENT - 1
         if self.first_port < 1 or last_port > 65535:
             raise ValueError(f"agents would offer ports {self.first_port} to {last_port}")

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 from pathlib import Path
 
 import pytest
 
+from etcdmesos.adapters.master_zookeeper import ZooKeeperMaster
 from etcdmesos.adapters.zookeeper import ZooKeeperSession, ZooKeeperUrl
 from tests import real_zookeeper
-from tests.end_to_end.stand import Daemon, etcd_binary, local, stats, until
+from tests.end_to_end.stand import (
+    Daemon,
+    etcd_binary,
+    etcd_process,
+    get,
+    local,
+    stats,
+    until,
+)
 from tests.real_etcd import free_port
 
 pytestmark = pytest.mark.real
@@ -74,6 +84,52 @@ def test_a_scheduler_finds_master_and_record_in_zookeeper(tmp_path: Path) -> Non
             for one in started:
                 one.end(signal.SIGKILL)
             session.close()
+
+
+def test_a_cluster_outlives_the_leading_mesos_master(tmp_path: Path) -> None:
+    """Two masters in ZooKeeper, the leading one fails over: the framework is subscribed at the
+    other, under its old id, and every etcd is the process it was."""
+    with real_zookeeper.zookeeper(1, tmp_path / "zk") as servers:
+        url = servers.url("/mesos")
+        etcd = etcd_binary("3.5.30")
+        with local(tmp_path, f"-zk={url}", "-masters=2", f"-etcd-bin={etcd}") as mesos:
+            first = mesos.wait_for("Mesos master: http://").split()[0]
+            control = mesos.wait_for("control of the embedded Mesos: http://")
+            admin = mesos.wait_for("dashboard: http://").split("/")[0]
+            before = [etcd_process(tmp_path, f"etcd-{n}") for n in (1, 2, 3)]
+            ids = framework_ids(first)
+            assert len(ids) == 1
+            failover(control)
+            second = until(lambda: leading(url, other_than=first), "another master leads")
+            until(lambda: framework_ids(second) == ids, "subscribed at the other master")
+            until(lambda: stats(admin)["phase"] == "healthy", "healthy again")
+            assert [etcd_process(tmp_path, f"etcd-{n}") for n in (1, 2, 3)] == before
+
+
+def failover(control: str) -> None:
+    connection = http.client.HTTPConnection(control, timeout=30)
+    connection.request("POST", "/control/master/failover", "{}")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def framework_ids(master: str) -> list[str]:
+    """The frameworks that are connected to this master."""
+    try:
+        state = json.loads(get(master, "/state")[1])
+    except (OSError, ValueError):
+        return []
+    return [one["id"] for one in state["frameworks"] if one["connected"]]
+
+
+def leading(url: str, *, other_than: str) -> str | None:
+    session = ZooKeeperSession(ZooKeeperUrl.parse(url))
+    detector = ZooKeeperMaster(session, ZooKeeperUrl.parse(url).path)
+    detector.start()
+    found = detector.wait(10.0)
+    detector.close()
+    session.close()
+    return found if found != other_than else None
 
 
 def why(address: str) -> str:

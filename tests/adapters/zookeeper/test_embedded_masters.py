@@ -1,0 +1,113 @@
+"""Two embedded masters contend in ZooKeeper; the detector and the Mesos adapter follow."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import queue
+import uuid
+from pathlib import Path
+
+import pytest
+
+from etcdmesos.adapters.master_zookeeper import ZooKeeperMaster
+from etcdmesos.adapters.mesos_framework import FrameworkDescription
+from etcdmesos.adapters.mesos_scheduler import MesosScheduler
+from etcdmesos.adapters.zookeeper import ZooKeeperSession, ZooKeeperUrl
+from etcdmesos.cluster.commands import Subscribe
+from etcdmesos.cluster.events import Disconnected, Event, OffersReceived, Subscribed
+from etcdmesos.embedded import running
+from tests import real_zookeeper
+from tests.real_etcd import until
+
+pytestmark = pytest.mark.real
+
+
+def post(address: str, path: str, body: object) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection(address, timeout=30)
+    connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer
+
+
+def test_a_framework_follows_the_leading_master(tmp_path: Path) -> None:
+    """The leader fails over to another address: disconnected, found again, subscribed with the
+    same id, and the agents are there as well; and back to the first, which had become a standby."""
+    url = ZooKeeperUrl.parse(real_zookeeper.shared(1).url(f"/mesos-{uuid.uuid4().hex}"))
+    session = ZooKeeperSession(url, timeout_seconds=4.0)
+    detector = ZooKeeperMaster(session, url.path)
+    detector.start()
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    framework = FrameworkDescription(name="etcd-test", user="root", failover_timeout_seconds=60.0)
+    scheduler = MesosScheduler(detector=detector, framework=framework, post=events.put)
+    detector.on_change(scheduler.master_changed)
+    try:
+        with running(
+            tmp_path, agents=2, master_port=0, agent_port=0, zk=str(url), masters=2
+        ) as mesos:
+            framework_id, addresses = "", []
+            for _ in range(3):
+                leader = mesos.master
+                until(lambda leader=leader: detector.leading() == leader, 10.0, "it is found")  # type: ignore[misc]
+                subscribed = subscribe(scheduler, events, framework_id)
+                assert framework_id in ("", subscribed.framework_id)
+                framework_id = subscribed.framework_id
+                addresses.append(leader)
+                wait_for(events, OffersReceived)
+                post(
+                    mesos.control.removeprefix("http://"),
+                    "/control/master/failover",
+                    {"recovery": 0},
+                )
+                wait_for(events, Disconnected)
+                answer = post(leader, "/api/v1/scheduler", {})
+                assert answer.status == 307
+                assert answer.headers["location"] == f"//{mesos.master}/api/v1/scheduler"
+            assert len(set(addresses)) == 2
+            assert addresses[0] == addresses[2]
+    finally:
+        scheduler.close()
+        detector.close()
+        session.close()
+
+
+def subscribe(
+    scheduler: MesosScheduler, events: queue.SimpleQueue[Event], framework_id: str
+) -> Subscribed:
+    """Ask until the master takes it: one that has just begun to lead answers 503."""
+    answers: list[Event] = []
+
+    def subscribed() -> bool:
+        scheduler.submit(Subscribe(framework_id=framework_id))
+        while not isinstance(event := events.get(timeout=10.0), Subscribed | Disconnected):
+            pass
+        answers.append(event)
+        return isinstance(event, Subscribed)
+
+    until(subscribed, 20.0, f"subscribed: {answers}")
+    assert isinstance(answers[-1], Subscribed)
+    return answers[-1]
+
+
+def wait_for(events: queue.SimpleQueue[Event], kind: type[Event]) -> None:
+    while not isinstance(events.get(timeout=20.0), kind):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"masters": 2}, "2 masters need zk="),
+        ({"masters": 0}, "masters must be between 1 and 5"),
+        ({"zk": "h:2181/mesos"}, "zk must be zk://"),
+        ({"zk": "zk://h:2181"}, "zk must be zk://"),
+        ({"zk": "zk://me:secret@h/mesos"}, "without credentials"),
+    ],
+)
+def test_bad_options(tmp_path: Path, options: dict[str, object], said: str) -> None:
+    """Refused in one line, without what may be a password."""
+    with pytest.raises(ValueError, match=said) as caught, running(tmp_path, **options):
+        pass
+    assert "secret" not in str(caught.value)
