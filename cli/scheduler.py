@@ -5,6 +5,7 @@ No policy in here: what to do is decided by `etcdmesos.cluster`.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 
 from etcdmesos.adapters.admin import admin_app
 from etcdmesos.adapters.artifacts import ArtifactServer
+from etcdmesos.adapters.election import Contender, Election
 from etcdmesos.adapters.etcd import EtcdAdapter
 from etcdmesos.adapters.http_server import HttpServer
 from etcdmesos.adapters.master_state import MasterStateReader
@@ -31,12 +33,12 @@ from etcdmesos.adapters.record_file import FileStore, directory_of
 from etcdmesos.adapters.record_memory import MemoryStore
 from etcdmesos.adapters.record_zookeeper import ZooKeeperStore
 from etcdmesos.cluster.controller import Controller
-from etcdmesos.cluster.events import StopAsked, TimerFired
+from etcdmesos.cluster.events import Event, StopAsked, TimerFired
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.settings import Artifacts
 from etcdmesos.errors import BadChart, BadUsage, EtcdMesosError
-from etcdmesos.ports import RecordStore
+from etcdmesos.ports import Post, RecordStore
 from etcdmesos.runtime import Runtime
 
 from . import scheduler_flags as flags
@@ -114,17 +116,34 @@ def _run_controller(
         admin_app(lambda: (runtime.model, time.monotonic())), address, values["admin_port"]
     )
     admin.start()
-    try:
+    with contextlib.ExitStack() as closing:
+        closing.callback(admin.close)
         _attach_ports(runtime, values, detector, f"http://{address}:{admin.port}")
+        if election := _election(values, sessions, f"{address}:{admin.port}", runtime.post):
+            closing.callback(election.close)
+            election.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: runtime.post(StopAsked()))
         log.info("started", extra={"admin": f"{address}:{admin.port}", "master": values["master"]})
         status = runtime.run(TimerFired())
-    finally:
-        admin.close()
     if runtime.exit_reason:
         print(f"{flags.PROGRAM}: {runtime.exit_reason}", file=sys.stderr)
     return status
+
+
+def _election(
+    values: dict[str, Any], sessions: ZooKeeperSessions, admin: str, post: Post[Event]
+) -> Election | None:
+    """Who of several schedulers acts, when the record is where several can reach it."""
+    url = values["zk_framework_persist_zookeeper"]
+    if url is None:
+        return None
+    return Election(
+        session=sessions.of(url),
+        path=f"{url.path}/{values['framework_name']}",
+        contender=Contender(host=socket.gethostname(), pid=os.getpid(), admin=admin),
+        post=post,
+    )
 
 
 def _attach_ports(

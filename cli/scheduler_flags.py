@@ -223,6 +223,7 @@ def settings(values: Mapping[str, Any], artifacts: Artifacts) -> Settings:
         cluster_size=values["cluster_size"],
         artifacts=artifacts,
         errand=_errand(values),
+        elected=values["zk_framework_persist_zookeeper"] is not None,
         etcd_options=options,
         single_instance_per_agent=values["single_instance_per_slave"],
         constraints=constraints_of(values),

@@ -68,7 +68,7 @@ STEPS: Mapping[str, Callable[[Record], bool]] = {
 
 
 def test_killed_after_each_step_of_a_replacement(tmp_path: Path) -> None:
-    """Each change is finished or undone exactly once, by the next one; survivors are not touched."""
+    """Each change is finished or undone once, by the next one; survivors are not touched."""
     with stand(tmp_path) as here:
         scheduler = here.scheduler()
         healthy(scheduler)

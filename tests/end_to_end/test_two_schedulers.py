@@ -1,0 +1,101 @@
+"""Several schedulers of one cluster, with real ZooKeeper: one acts, the others stand by."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.end_to_end.schedulers import Scheduler, Stand, healthy, listed, names, stand
+from tests.end_to_end.stand import get, until
+from tests.real_zookeeper import line, zookeeper
+
+SESSION = 3.0
+TAKEOVER = SESSION + 2.0
+"""Seconds within which the next one has to act."""
+
+
+def standing(here: Stand, url: str, session: float = SESSION) -> Scheduler:
+    return here.scheduler(
+        f"-zk-framework-persist={url}", f"-zk-session-timeout-seconds={session:g}", artifact_port=0
+    )
+
+
+def waits(scheduler: Scheduler, holder: Scheduler) -> None:
+    """It stands by, says for whom, and shows what is on record."""
+    until(lambda: holder.admin in scheduler.stats()["why"], "it stands by")
+    assert scheduler.stats()["role"] == "standby"
+    until(lambda: names(scheduler) == names(holder), "it shows the record")
+    assert get(scheduler.admin, "/livez")[0] == 200
+    assert get(scheduler.admin, "/healthz")[0] == 500
+    connection = http.client.HTTPConnection(scheduler.admin, timeout=10)
+    connection.request("POST", "/reseed")
+    answer = connection.getresponse()
+    assert (answer.status, holder.admin in answer.read().decode()) == (409, True)
+    connection.close()
+
+
+def takes_over(next_one: Scheduler, end: Callable[[], object]) -> None:
+    """Within the session's time-out and a little; then all is well."""
+    epoch = next_one.stats()["epoch"]
+    end()
+    began = time.monotonic()
+    until(lambda: next_one.stats()["epoch"] > epoch, "the next one acts", pause=0.02)
+    assert time.monotonic() - began < TAKEOVER
+    healthy(next_one)
+
+
+def test_the_leader_is_killed_paused_and_cut_off(tmp_path: Path) -> None:
+    """Each time the next one takes over the same framework and the same processes; and the one
+    that led before ends, having changed nothing more."""
+    with zookeeper(1, tmp_path / "zookeeper") as servers, stand(tmp_path) as here:
+        url = servers.url("/made/if/missing")
+        killed = standing(here, url)
+        healthy(killed)
+        paused = standing(here, url)
+        waits(paused, killed)
+        framework, gang = here.frameworks(), names(killed)
+        pids = here.etcds(*gang)
+        takes_over(paused, killed.kill)
+
+        with line(servers) as between:
+            cut = standing(here, between.url("/made/if/missing"))
+            waits(cut, paused)
+            takes_over(cut, lambda: paused.signal(signal.SIGSTOP))
+            assert here.etcds(*gang) == pids
+            here.end_member(gang[0])
+            until(lambda: gang[0] not in names(cut) and names(cut), "it is removed")
+            healthy(cut)
+            before = listed(here, cut)
+            paused.signal(signal.SIGCONT)
+            assert paused.ended() == 1
+
+            last = standing(here, url)
+            waits(last, cut)
+            takes_over(last, between.freeze)
+            assert cut.ended() == 1
+        assert listed(here, last) == before == sorted(names(last))
+        assert here.etcds(*gang[1:]) == {name: pids[name] for name in gang[1:]}
+        assert here.frameworks() == framework
+        assert last.stats()["epoch"] == 4
+
+
+def test_zookeeper_is_down_while_a_member_dies(tmp_path: Path) -> None:
+    """Nothing is changed meanwhile; then it is replaced, by the same process."""
+    with zookeeper(1, tmp_path / "zookeeper") as servers, stand(tmp_path) as here:
+        scheduler = standing(here, servers.url("/etcd"), session=10.0)
+        healthy(scheduler)
+        lost, *stay = names(scheduler)
+        pids = here.etcds(*stay)
+        servers.servers[0].kill()
+        here.end_member(lost)
+        until(lambda: scheduler.stats()["role"] == "suspended", "it stops")
+        assert names(scheduler) == [lost, *stay]
+        assert get(scheduler.admin, "/healthz")[0] == 200
+        servers.start()
+        until(lambda: lost not in names(scheduler) and names(scheduler), "it is removed")
+        healthy(scheduler)
+        assert here.etcds(*stay) == pids
+        assert len(listed(here, scheduler)) == 3
