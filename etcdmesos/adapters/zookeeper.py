@@ -19,6 +19,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import (
     ConnectionClosedError,
     ConnectionLoss,
+    KazooException,
     NodeExistsError,
     SessionExpiredError,
 )
@@ -184,6 +185,11 @@ class ZooKeeperSession:
             raise AnswerLost("the ZooKeeper session expired") from None
         except ConnectionClosedError:
             raise AnswerLost("the connection to ZooKeeper was closed") from None
+        except KazooException:
+            raise
+        except Exception as error:
+            logger.exception("ZooKeeper's answer could not be read")
+            raise AnswerLost(f"ZooKeeper's answer makes no sense: {error!r}") from error
 
     def make_path(self, path: str) -> None:
         """Make the znode `path` and its parents where they are missing.  Raises as `ask` does."""
