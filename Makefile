@@ -57,6 +57,10 @@ sim: bin/etcd-mesos-sim ## years of failures against every promise; SEEDS= SIM_F
 sim-planted: $(VENV) ## every planted bug is found by the simulation (may take an hour)
 	@.venv/bin/pytest -m long tests/simulation $(PYTEST_FLAGS)
 
+.PHONY: chaos
+chaos: all etcd zookeeper ## end to end, what takes minutes: ZooKeeper away for a minute
+	@.venv/bin/pytest -m long tests/end_to_end $(PYTEST_FLAGS)
+
 .PHONY: check
 check: $(VENV) ## style, types, layers, and charts that are up to date
 	@.venv/bin/ruff check .

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.schedulers import Scheduler, Stand, healthy, listed, names, stand
 from tests.end_to_end.stand import get, until
 from tests.real_zookeeper import line, zookeeper
@@ -99,3 +101,34 @@ def test_zookeeper_is_down_while_a_member_dies(tmp_path: Path) -> None:
         healthy(scheduler)
         assert here.etcds(*stay) == pids
         assert len(listed(here, scheduler)) == 3
+
+
+AWAY = 60.0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_zookeeper_is_away_for_a_minute(tmp_path: Path) -> None:
+    """Longer than the session: the scheduler ends, and those that its supervisor starts wait; etcd
+    serves, nothing is changed; and then the dead member is replaced."""
+    with zookeeper(1, tmp_path / "zookeeper") as servers, stand(tmp_path) as here:
+        first = standing(here, servers.url("/etcd"))
+        healthy(first)
+        lost, *stay = names(first)
+        urls = [m["clientURL"] for m in first.stats()["members"] if m["name"] in stay]
+        pids = here.etcds(*stay)
+        servers.servers[0].kill()
+        here.end_member(lost)
+        assert first.ended() == 1
+        second = standing(here, servers.url("/etcd"))
+        back = time.monotonic() + AWAY
+        while time.monotonic() < back:
+            assert get(urls[0].removeprefix("http://"), "/health")[0] == 200
+            assert second.daemon.process.poll() is None
+            time.sleep(1.0)
+        assert second.stats()["role"] == "standby"
+        assert here.etcds(*stay) == pids
+        servers.start()
+        until(lambda: lost not in names(second) and names(second), "it is removed")
+        healthy(second)
+        assert here.etcds(*stay) == pids
