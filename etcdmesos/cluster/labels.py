@@ -51,7 +51,7 @@ class Labels:
             read.member()
         except (KeyError, ValueError, AttributeError):
             return None
-        ours = texts["cluster"] == cluster_name and texts["token"] == token
+        ours = (texts.get("cluster"), texts.get("token")) == (cluster_name, token)
         return read if ours else None
 
     @property

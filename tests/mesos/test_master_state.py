@@ -55,6 +55,7 @@ def test_tasks_running_and_unreachable() -> None:
         completed_tasks=[task("t-3", "TASK_FINISHED")],
     )
     state = MasterState.from_json({"slaves": [], "frameworks": [ours]}, "etcd-c")
+    assert [(t.id, t.state) for t in state.frameworks[0].completed] == [("t-3", TaskState.FINISHED)]
     assert [(t.id, t.state) for t in state.frameworks[0].tasks] == [
         ("t-1", TaskState.RUNNING),
         ("t-2", TaskState.UNREACHABLE),
