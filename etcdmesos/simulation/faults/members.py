@@ -83,6 +83,24 @@ class JoinerKilled(Fault):
 
 
 @frozen(kw_only=True)
+class JoinerLosesItsAgent(Fault):
+    """The agent's daemon of whoever joins next is killed while it does, and started again later:
+    what the executor has to say of it must wait."""
+
+    def available(self, world: World) -> bool:
+        return bool(world.executors.running)
+
+    def inject(self, world: World) -> None:
+        def kill(joiner: ExecutorHost) -> None:
+            if joiner.etcd is not None:
+                agent = joiner.etcd.host.name
+                world.mesos.kill_agent(agent)
+                world.undo_after(1.0 + self.seconds, lambda: world.mesos.start_agent(agent))
+
+        _when_somebody_joins(world, self.seconds, kill)
+
+
+@frozen(kw_only=True)
 class JoinerStalls(Fault):
     """The etcd of whoever joins next is stopped while it does, and goes on much later."""
 
