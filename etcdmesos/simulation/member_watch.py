@@ -98,12 +98,29 @@ class MemberWatch:
         return tuple(cluster.members.values()) if cluster is not None else ()
 
     def lost_majority(self, record: Record | None, alive: set[str]) -> bool:
-        """Whether fewer than a quorum of the voters have an executor left, `alive` being the tasks
-        that really run."""
+        """Whether no quorum can come together, `alive` being the tasks that really run.
+
+        Each member goes by the list that it has applied itself: one that was killed before it
+        learned that a change is committed still needs those of the list before.
+        """
         if record is None:
             return False
         left = {m.peer_url for m in record.members if any(task.id in alive for task in m.tasks)}
-        voters = [m for m in self.listed(record) if not m.learner]
-        if not voters:
+        lists = [tuple(p.raft.state.members.values()) for p in self._living(record)]
+        lists = [self.listed(record), *lists]
+        known = [voters for one in lists if (voters := [m for m in one if not m.learner])]
+        if not known:
             return len(left) < quorum(len(record.members))
-        return sum(v.peer_urls[0] in left for v in voters) < quorum(len(voters))
+        newest, *own = known
+        return _lacks_quorum(newest, left) or (
+            bool(own) and all(_lacks_quorum(voters, left) for voters in own)
+        )
+
+    def _living(self, record: Record) -> list[EtcdProcess]:
+        return [
+            p for p in self._world.etcd.processes if hexadecimal(p.cluster_id) == record.cluster_id
+        ]
+
+
+def _lacks_quorum(voters: list[Member], left: set[str]) -> bool:
+    return sum(voter.peer_urls[0] in left for voter in voters) < quorum(len(voters))

@@ -223,7 +223,11 @@ def kills_members_as_strays() -> Cores:
 
 
 @planted(
-    "it_ends_well", "the_core_takes_everything_in", "launches_are_on_record", "kills_are_on_record"
+    "it_ends_well",
+    "the_core_takes_everything_in",
+    "launches_are_on_record",
+    "subscribes_after_takeover",
+    "kills_are_on_record",
 )
 def ignores_a_failed_save() -> Cores:
     """A save that fails is only logged, as in the original."""
