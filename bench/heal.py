@@ -12,7 +12,6 @@ task was launched (the dead one removed, the new one added), and when its execut
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import tempfile
@@ -34,17 +33,12 @@ CONNECTED = 5.5
 
 def main() -> None:
     """Measure and print a table; exit status 1 when a measurement does not come to its end."""
-    parser = argparse.ArgumentParser(description="time from a member's death to a whole cluster")
-    parser.add_argument("-size", type=int, default=3)
-    parser.add_argument("-runs", type=int, default=5)
-    parser.add_argument("etcd", nargs="+", type=Path)
-    options = parser.parse_args()
-    for etcd in options.etcd:
-        with stand.block_of_ports() as block:
-            rows = [_measure(etcd.resolve(), options.size, block) for _ in range(options.runs)]
-        title = f"one of {options.size} members replaced, {stand.version(etcd)}"
-        columns = ("bare etcd", "task", "noticed", "launched", "starting", "healed", "floor")
-        stand.print_table(title, columns, rows)
+    stand.measure(
+        "time from a member's death to a whole cluster",
+        lambda size: f"one of {size} members replaced",
+        ("bare etcd", "task", "noticed", "launched", "starting", "healed", "floor"),
+        _measure,
+    )
 
 
 def _measure(etcd: Path, size: int, block: int) -> tuple[float, ...]:

@@ -5,6 +5,7 @@ Nothing here says what is fast: every figure is printed beside a floor of the sa
 
 from __future__ import annotations
 
+import argparse
 import functools
 import http.client
 import json
@@ -29,6 +30,28 @@ LIMIT = 60.0
 POLL = 0.01
 BARE, ADMIN = 900, 990
 """Within the block of ports of a run: those of bare members, and of the scheduler."""
+
+
+def measure(
+    description: str,
+    title: Callable[[int], str],
+    columns: Iterable[str],
+    row: Callable[[Path, int, int], tuple[float, ...]],
+) -> None:
+    """A benchmark's command line: a table for each etcd named on it.
+
+    `row(etcd, size, block)` is one run, on the block of ports from `block`; `title(size)` says
+    what is measured.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("-size", type=int, default=3)
+    parser.add_argument("-runs", type=int, default=5)
+    parser.add_argument("etcd", nargs="+", type=Path)
+    options = parser.parse_args()
+    for etcd in options.etcd:
+        with block_of_ports() as block:
+            rows = [row(etcd.resolve(), options.size, block) for _ in range(options.runs)]
+        print_table(f"{title(options.size)}, {version(etcd)}", columns, rows)
 
 
 def print_table(title: str, columns: Iterable[str], rows: list[tuple[float, ...]]) -> None:

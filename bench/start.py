@@ -10,7 +10,6 @@ measured in turn, run by run, on one machine.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -22,16 +21,12 @@ from etcdmesos.embedded import running
 
 def main() -> None:
     """Measure and print a table; exit status 1 when a measurement does not come to its end."""
-    parser = argparse.ArgumentParser(description="time from scheduler start to healthy")
-    parser.add_argument("-size", type=int, default=3)
-    parser.add_argument("-runs", type=int, default=5)
-    parser.add_argument("etcd", nargs="+", type=Path)
-    options = parser.parse_args()
-    for etcd in options.etcd:
-        with stand.block_of_ports() as block:
-            rows = [_measure(etcd.resolve(), options.size, block) for _ in range(options.runs)]
-        title = f"start of {options.size} members, {stand.version(etcd)}"
-        stand.print_table(title, ("bare etcd", "task", "healthy", "floor"), rows)
+    stand.measure(
+        "time from scheduler start to healthy",
+        lambda size: f"start of {size} members",
+        ("bare etcd", "task", "healthy", "floor"),
+        _measure,
+    )
 
 
 def _measure(etcd: Path, size: int, block: int) -> tuple[float, ...]:

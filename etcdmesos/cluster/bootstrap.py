@@ -168,7 +168,7 @@ def _give_up(draft: Draft, reason: str) -> Draft:
     """Record that the attempt is over, before any of its tasks is killed."""
     model = draft.model
     ends = [
-        f"{status.task_id} {status.state.value}: {status.message or status.reason or 'no reason'}"
+        status.summary
         for member in model.record.members
         for task in member.tasks
         if (status := model.tasks.get(task.id)) is not None and status.dead

@@ -45,7 +45,7 @@ def _count_attempt(draft: Draft, member: Member) -> Draft:
     if member.role is Role.VOTER and draft.now - since >= settings.retry_most:
         return draft
     ends = [
-        f"{status.task_id} {status.state.value}: {status.message or status.reason or 'no reason'}"
+        status.summary
         for task in member.tasks
         if (status := model.tasks.get(task.id)) is not None and status.dead
     ]

@@ -162,6 +162,12 @@ def _ask(draft: Draft, command: Command) -> Draft:
     return draft.having(membership=evolve(draft.model.membership, busy=True)).asking(command)
 
 
+def _ask_to_add(draft: Draft, member: Member, state: Assessment) -> Draft:
+    through = _through(draft.model, state)
+    command = AddLearner(member=member.name, peer_url=member.peer_url, client_url=through)
+    return _ask(draft, command)
+
+
 # Starting a change
 
 
@@ -203,21 +209,13 @@ def _add(draft: Draft, state: Assessment) -> Draft:
         places={member.name: place},
         membership=evolve(model.membership, failures=0, failure="", unsettled_since=None),
     )
-    return _ask(
-        draft,
-        AddLearner(member=member.name, peer_url=member.peer_url, client_url=_through(model, state)),
-    )
+    return _ask_to_add(draft, member, state)
 
 
 def _beside(members: Iterable[Member], offer: Offer) -> Offer:
     """`offer` less the ports of members at its address: an agent that comes back as another one
     offers them again, while etcd lists them still."""
-    listed = [
-        port
-        for member in members
-        if member.host == offer.address
-        for port in (member.peer_port, member.client_port)
-    ]
+    listed = [port for member in members if member.host == offer.address for port in member.ports]
     return evolve(offer, resources=without_ports(offer.resources, listed)) if listed else offer
 
 
@@ -271,10 +269,7 @@ def _finish_add(draft: Draft, change: Change, listing: MemberList, state: Assess
         return _finish_removal(draft.having(places={}), removal, listing, state)
     if not in_hand or model.membership.failures >= ADD_ATTEMPTS:
         return forget(draft.having(places={}), member)
-    return _ask(
-        draft,
-        AddLearner(member=member.name, peer_url=member.peer_url, client_url=_through(model, state)),
-    )
+    return _ask_to_add(draft, member, state)
 
 
 def _launch(draft: Draft, member: Member, place: placement.Place) -> Draft:

@@ -91,3 +91,8 @@ class TaskStatus:
     def out_of_reach(self) -> bool:
         """True when nobody vouches for the task any more, though it may still be running."""
         return self.state in MAY_RUN
+
+    @property
+    def summary(self) -> str:
+        """For people: which task, its state, and why."""
+        return f"{self.task_id} {self.state.value}: {self.message or self.reason or 'no reason'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -21,9 +22,8 @@ class WayCut(Fault):
         return len(world.network.parties) > 1
 
     def inject(self, world: World) -> None:
-        parties, network = world.network.parties, world.network
-        a = chosen(parties, self.pick)
-        b = chosen([p for p in parties if p != a], self.pick // len(parties))
+        network = world.network
+        a, b = _two(network.parties, self.pick)
         one_way = self.pick % 3 == 0
         network.cut(a, b, one_way=one_way)
         world.undo_after(self.seconds, lambda: network.heal(a, b, one_way=one_way))
@@ -51,9 +51,7 @@ class AgentCutOff(Fault):
         return bool(world.mesos.agents)
 
     def inject(self, world: World) -> None:
-        network, agent = world.network, chosen(world.mesos.agents, self.pick)
-        network.cut(agent, "master")
-        world.undo_after(self.seconds, lambda: network.heal(agent, "master"))
+        _cut_from_master(world, self.pick, self.seconds)
 
 
 @frozen(kw_only=True)
@@ -64,9 +62,7 @@ class AgentUnreachable(Fault):
         return bool(world.mesos.agents)
 
     def inject(self, world: World) -> None:
-        network, agent = world.network, chosen(world.mesos.agents, self.pick)
-        network.cut(agent, "master")
-        world.undo_after(90.0 + self.seconds, lambda: network.heal(agent, "master"))
+        _cut_from_master(world, self.pick, 90.0 + self.seconds)
 
 
 @frozen(kw_only=True)
@@ -92,9 +88,8 @@ class LinkSlow(Fault):
         return len(world.network.parties) > 1
 
     def inject(self, world: World) -> None:
-        parties, network = world.network.parties, world.network
-        a = chosen(parties, self.pick)
-        b = chosen([p for p in parties if p != a], self.pick // len(parties))
+        network = world.network
+        a, b = _two(network.parties, self.pick)
         network.slow(a, b, 0.1 + self.pick % 20 / 10)
         world.undo_after(self.seconds, lambda: network.slow(a, b, 0.0))
 
@@ -144,6 +139,17 @@ class LateAfterCuts(Fault):
 
 def _agents(world: World, *parties: str) -> bool:
     return all(party in world.mesos.agents for party in parties)
+
+
+def _two(parties: Sequence[str], pick: int) -> tuple[str, str]:
+    a = chosen(parties, pick)
+    return a, chosen([p for p in parties if p != a], pick // len(parties))
+
+
+def _cut_from_master(world: World, pick: int, seconds: float) -> None:
+    network, agent = world.network, chosen(world.mesos.agents, pick)
+    network.cut(agent, "master")
+    world.undo_after(seconds, lambda: network.heal(agent, "master"))
 
 
 def _rejoin(world: World, *groups: tuple[str, ...]) -> None:
