@@ -2,12 +2,15 @@
 
 `dev` is the default and quick; `ci` is the same on every run and prints how to replay a failure;
 `explore` is for a night: `HYPOTHESIS_PROFILE=explore pytest tests/cluster`; `mutants` only wants to
-know whether a planted bug is found, and shrinks nothing.
+know whether a planted bug is found, and shrinks nothing.  No module may leave a thread behind.
 """
 
 from __future__ import annotations
 
 import os
+import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -45,3 +48,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write what the code says into tests/**/scripts/*.txt; commit it only if you "
         "understand the difference",
     )
+
+
+_ENDS_WITHIN = 10.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """A thread left by one module disturbs the others: kazoo's draw from `random` while hypothesis
+    watches it, and a probe's may still be asking when its port belongs to another server."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + _ENDS_WITHIN
+    begun = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in begun:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    assert [thread.name for thread in begun if thread.is_alive()] == []

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import uuid
-from collections.abc import Callable
-from functools import cache, partial
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -32,7 +31,7 @@ class Place(Protocol):
 
 
 class InMemory:
-    def __init__(self, _folder: Path) -> None:
+    def __init__(self, _folder: Path, _sessions: Sessions) -> None:
         self._place = MemoryPlace()
 
     def session(self) -> ErasableStore[Record]:
@@ -44,7 +43,7 @@ class InMemory:
 
 
 class InFile:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, _sessions: Sessions) -> None:
         self._folder = folder
         self._planted = 100
 
@@ -59,20 +58,34 @@ class InFile:
         (folder / "record.json").write_bytes(data)
 
 
-@cache
-def _sessions(size: int) -> itertools.cycle[ZooKeeperSession]:
-    """Three clients of the shared servers, in turn: connecting anew for each place takes long."""
-    url = ZooKeeperUrl.parse(real_zookeeper.shared(size).url("/any"))
-    sessions = [ZooKeeperSession(url) for _ in range(3)]
-    for session in sessions:
-        atexit.register(session.close)
-        session.ask(lambda client: client.exists_async("/"), wait_seconds=10.0)
-    return itertools.cycle(sessions)
+class Sessions:
+    """Clients of the shared servers, kept from place to place: connecting anew takes long.
+
+    kazoo's threads draw from `random` while they wait, which hypothesis takes for a fault of the
+    test that it happens to run: so they have to end with the module.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[int, list[ZooKeeperSession]] = {}
+
+    def of(self, size: int) -> Iterator[ZooKeeperSession]:
+        """Three clients in turn, for ever."""
+        if size not in self._open:
+            url = ZooKeeperUrl.parse(real_zookeeper.shared(size).url("/any"))
+            self._open[size] = [ZooKeeperSession(url) for _ in range(3)]
+            for session in self._open[size]:
+                session.ask(lambda client: client.exists_async("/"), wait_seconds=10.0)
+        return itertools.cycle(self._open[size])
+
+    def close(self) -> None:
+        for session in itertools.chain.from_iterable(self._open.values()):
+            session.close()
+        self._open.clear()
 
 
 class InZooKeeper:
-    def __init__(self, size: int, _folder: Path) -> None:
-        self._sessions = _sessions(size)
+    def __init__(self, size: int, _folder: Path, sessions: Sessions) -> None:
+        self._sessions = sessions.of(size)
         self._path = f"/contract/{uuid.uuid4().hex}"
 
     def session(self) -> ErasableStore[Record]:
@@ -84,7 +97,7 @@ class InZooKeeper:
         session.ask(lambda client: client.set_async(znode, encoded))
 
 
-PLACES: dict[str, Callable[[Path], Place]] = {
+PLACES: dict[str, Callable[[Path, Sessions], Place]] = {
     "memory": InMemory,
     "file": InFile,
     "zookeeper": partial(InZooKeeper, 1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,16 +16,23 @@ from hypothesis import strategies as st
 from etcdmesos.cluster.record import Record, encode
 from etcdmesos.errors import RecordUnreadable, SaveConflict, StoreUnavailable
 from etcdmesos.ports import RecordStore
-from tests.adapters.stores.places import PLACES, Place
+from tests.adapters.stores.places import PLACES, Place, Sessions
 
 RECORD = Record(cluster_name="test", framework_name="etcd-test", target_size=3)
 NEXT = evolve(RECORD, epoch=1)
 LAST = evolve(RECORD, epoch=2)
 
 
+@pytest.fixture(scope="module")
+def sessions() -> Iterator[Sessions]:
+    sessions = Sessions()
+    yield sessions
+    sessions.close()
+
+
 @pytest.fixture(params=sorted(PLACES))
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    return PLACES[request.param](tmp_path)
+def place(request: pytest.FixtureRequest, tmp_path: Path, sessions: Sessions) -> Place:
+    return PLACES[request.param](tmp_path, sessions)
 
 
 def test_nothing_stored_is_none(place: Place) -> None:
@@ -163,29 +170,29 @@ def save_at_once(sessions: Sequence[RecordStore[Record]], epoch: int) -> list[Re
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["load", "save", "renew"]))))
 def test_any_order_of_calls_agrees_with_the_simplest_model(
-    kind: str, calls: list[tuple[int, str]]
+    kind: str, sessions: Sessions, calls: list[tuple[int, str]]
 ) -> None:
     """Three sessions in any order: what is stored and who conflicts is what two numbers tell."""
     with tempfile.TemporaryDirectory() as folder:
-        place = PLACES[kind](Path(folder))
-        sessions = [place.session() for _ in range(3)]
+        place = PLACES[kind](Path(folder), sessions)
+        writers = [place.session() for _ in range(3)]
         stored: Record | None = None
         version, seen = 0, [0, 0, 0]
         for number, (who, call) in enumerate(calls):
             if call == "renew":
-                sessions[who].close()
-                sessions[who], seen[who] = place.session(), 0
+                writers[who].close()
+                writers[who], seen[who] = place.session(), 0
             elif call == "load":
-                assert sessions[who].load() == stored
+                assert writers[who].load() == stored
                 seen[who] = version
             elif seen[who] == version:
                 stored = evolve(RECORD, sequence=number)
-                sessions[who].save(stored)
+                writers[who].save(stored)
                 version += 1
                 seen[who] = version
             else:
                 with pytest.raises(SaveConflict):
-                    sessions[who].save(RECORD)
+                    writers[who].save(RECORD)
 
 
 def test_a_deleted_record_is_none(place: Place) -> None:
