@@ -1,0 +1,186 @@
+"""What scheduler and executors tell each other by framework messages: orders, and reports on them.
+
+Mesos carries such a message at most once and acknowledges nothing, so an order is repeated until a
+report shows that it was carried out, and carrying one out twice is the same as once.  An executor
+obeys none of a lower epoch than the highest it has seen.  Pure; Mesos authenticates who sends.
+
+Nothing in here may be a secret unless it is used up within minutes: agents may log messages.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import cattrs
+from attrs import frozen
+
+from etcdmesos.errors import EtcdMesosError
+
+
+class BadMessage(EtcdMesosError):
+    """The message is none that this version understands."""
+
+
+@frozen(kw_only=True)
+class Order:
+    """What a scheduler wants of an executor."""
+
+    task_id: str
+    """The one it is meant for; the executor of another task refuses it."""
+    epoch: int
+    """Of the scheduler that gives it."""
+
+
+@frozen(kw_only=True)
+class ReseedOrder(Order):
+    """One that belongs to an attempt to reseed."""
+
+    generation: int
+    """Of the attempt; a lower one than the last is of an attempt that is over."""
+
+
+@frozen(kw_only=True)
+class TakeSnapshot(ReseedOrder):
+    """Save a snapshot of the running etcd in the sandbox; change nothing."""
+
+
+@frozen(kw_only=True)
+class Hold(ReseedOrder):
+    """Stop etcd, restart nothing, keep task and data.  What an earlier seeding made is set aside,
+    and the member's own data put back where it was."""
+
+
+@frozen(kw_only=True)
+class MeasureCopy(ReseedOrder):
+    """Held: run a copy of the data with `--force-new-cluster` on unpublished loopback ports, and
+    save a snapshot of what it shows.  The data itself is not changed."""
+
+
+@frozen(kw_only=True)
+class Tool:
+    """The program that restores a snapshot: `etcdutl`, or `etcdctl` before 3.5."""
+
+    name: str
+    url: str
+    """Where to fetch it, over HTTP."""
+    sha256: str
+
+
+@frozen(kw_only=True)
+class Seed(ReseedOrder):
+    """Held: set the data aside, restore the attempt's snapshot under `token`, start etcd on it."""
+
+    token: str
+    """`--initial-cluster-token` of the new cluster."""
+    tool: Tool
+    snapshot_sha256: str
+    """Of the snapshot that was chosen; another one is not restored."""
+    bump_revision: int = 0
+    """By how much revisions go up, so that clients never see one again; 0 where the tool can't."""
+
+
+@frozen(kw_only=True)
+class Release(ReseedOrder):
+    """Undo the hold: start etcd on the member's own data again."""
+
+
+class Standing(enum.Enum):
+    """What an executor does with its member, as far as orders are concerned."""
+
+    UNHELD = "unheld"
+    """etcd runs, or is started and restarted as it needs."""
+    HOLDING = "holding"
+    """etcd is being stopped, or a failed seed's data put back."""
+    HELD = "held"
+    """No etcd runs on the member's data and none will be started."""
+    MEASURING = "measuring"
+    SEEDING = "seeding"
+    SEEDED = "seeded"
+    """etcd runs as the seed of `generation`."""
+
+
+@frozen(kw_only=True)
+class SavedSnapshot:
+    """A snapshot in the sandbox, checked against the hash it ends in."""
+
+    sha256: str
+    """Of the whole file, in hex."""
+    size: int
+    """In bytes."""
+    revision: int
+    """The key space's revision in it."""
+    applied_index: int
+    """raft's, of the member it was taken from, right before; 0 when not known."""
+    path: str
+    """Below the sandbox."""
+
+
+@frozen(kw_only=True)
+class Report:
+    """How an executor stands.  Sent after every order, and whenever the answer to one changes."""
+
+    task_id: str
+    epoch: int
+    """The highest it has seen."""
+    generation: int = 0
+    """Of the last reseed order it took; 0 before any."""
+    standing: Standing = Standing.UNHELD
+    cluster_id: str = ""
+    member_id: str = ""
+    term: int = 0
+    """raft's, as the stopped member's log has it; 0 unless held."""
+    commit_index: int = 0
+    """raft's, as the stopped member's log has it; 0 unless held."""
+    snapshot: SavedSnapshot | None = None
+    """Of this generation."""
+    failed: str = ""
+    """The kind of the order of this generation that last failed, such as `seed`; "" for none."""
+    reason: str = ""
+    """Why it failed, in one line."""
+    kept: tuple[str, ...] = ()
+    """Data directories and snapshots set aside, below the sandbox, oldest first."""
+
+
+KINDS: Mapping[str, type[Order] | type[Report]] = {
+    "snapshot": TakeSnapshot,
+    "hold": Hold,
+    "measure": MeasureCopy,
+    "seed": Seed,
+    "release": Release,
+    "report": Report,
+}
+"""The `type` of each message."""
+
+_NAMES = {kind: name for name, kind in KINDS.items()}
+_converter = cattrs.Converter(forbid_extra_keys=True)
+
+
+def name_of(kind: type[Order]) -> str:
+    """What `type` and `failed` call orders of this kind."""
+    return _NAMES[kind]
+
+
+def encode(message: Order | Report) -> bytes:
+    """`message` as it travels."""
+    body = {"type": _NAMES[type(message)], **_converter.unstructure(message)}
+    return json.dumps(body, sort_keys=True).encode()
+
+
+def decode(data: bytes) -> Order | Report:
+    """The message in `data`.  Raises BadMessage with what is wrong."""
+    try:
+        body: dict[str, Any] = json.loads(data)
+        kind = KINDS[body.pop("type")]
+        return _converter.structure(body, kind)
+    except Exception as error:
+        # cattrs raises an ExceptionGroup of anything; whatever it is, nothing can be done with it.
+        raise BadMessage(f"no message that is understood here: {_detail(error)}") from error
+
+
+def _detail(error: Exception) -> str:
+    if isinstance(error, cattrs.ClassValidationError):
+        return "; ".join(cattrs.transform_error(error))
+    return repr(error)
