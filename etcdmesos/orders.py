@@ -97,7 +97,10 @@ class Standing(enum.Enum):
     HELD = "held"
     """No etcd runs on the member's data and none will be started."""
     MEASURING = "measuring"
+    """As HELD, and a copy of the data is being run.  A snapshot of a running etcd is no standing of
+    its own: UNHELD."""
     SEEDING = "seeding"
+    """As HELD, until etcd is started on the restored data."""
     SEEDED = "seeded"
     """etcd runs as the seed of `generation`."""
 
@@ -113,7 +116,8 @@ class SavedSnapshot:
     revision: int
     """The key space's revision in it."""
     applied_index: int
-    """raft's, of the member it was taken from, right before; 0 when not known."""
+    """raft's, of the member it was taken from, right before; of a copy, the commit index of the
+    member's own log (a copy's own index goes on beyond it).  0 when not known."""
     path: str
     """Below the sandbox."""
 
@@ -135,7 +139,8 @@ class Report:
     commit_index: int = 0
     """raft's, as the stopped member's log has it; 0 unless held."""
     snapshot: SavedSnapshot | None = None
-    """Of this generation."""
+    """The last one taken in this generation, or in an earlier one if the member's data has not
+    been run since (a hold that is renewed keeps it)."""
     failed: str = ""
     """The kind of the order of this generation that last failed, such as `seed`; "" for none."""
     reason: str = ""
