@@ -1,0 +1,192 @@
+"""A live snapshot over the JSON gateway: of real etcds, and of peers that break off or lie."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import socket
+import subprocess
+import tracemalloc
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from etcdmesos.adapters.etcd_snapshot import HASH_BYTES, LiveSnapshot, SnapshotFailed
+from tests.adapters.etcd.peers import answering, peer, post
+from tests.real_etcd import VERSIONS, binary, etcd_cluster, free_port, until
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+DATABASE = bytes(range(256)) * 1024
+DIGEST = hashlib.sha256(DATABASE).digest()
+
+
+def line(blob: bytes, remaining: int = 0) -> bytes:
+    result: dict[str, object] = {"blob": base64.b64encode(blob).decode()}
+    if remaining:
+        result["remaining_bytes"] = str(remaining)
+    return json.dumps({"result": result}).encode() + b"\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def stream(blobs: Iterable[bytes], digest: bytes = DIGEST) -> bytes:
+    """What etcd would send of a database in these pieces."""
+    pieces = list(blobs)
+    remaining = [sum(map(len, pieces[n + 1 :])) for n in range(len(pieces))]
+    lines = [*map(line, pieces, remaining), line(digest)]
+    return HEAD + b"".join(map(chunk, lines)) + chunk(b"")
+
+
+def in_pieces(size: int) -> list[bytes]:
+    return [DATABASE[at : at + size] for at in range(0, len(DATABASE), size)]
+
+
+def read(url: str, *, idle_seconds: float = 5.0, seconds: float = 10.0) -> bytes:
+    with LiveSnapshot(url, idle_seconds=idle_seconds, seconds=seconds) as snapshot:
+        data = b"".join(snapshot)
+        assert len(data) == snapshot.size
+    return data
+
+
+def failure(serve: Callable[[socket.socket], None], **limits: float) -> str:
+    with peer(serve) as url, pytest.raises(SnapshotFailed) as caught:
+        read(url, **limits)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# Real etcd
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("version", VERSIONS)
+def test_without_quorum_etcds_own_tool_takes_it_for_a_snapshot(
+    version: str, tmp_path: Path
+) -> None:
+    """A survivor of three gives all it has; etcd's tool finds every write in it."""
+    with etcd_cluster(version, 3, tmp_path / "etcd") as cluster:
+        survivor = cluster.members[0]
+        value = base64.b64encode(bytes(100_000)).decode()
+        for n in range(5):
+            key = base64.b64encode(b"key-%d" % n).decode()
+            post(survivor.client_url, "/v3/kv/put", {"key": key, "value": value})
+        for other in cluster.members[1:]:
+            other.kill()
+        until(lambda: not survivor.leader(), 20.0, "the survivor knows no leader")
+        file = tmp_path / "snapshot.db"
+        file.write_bytes(read(survivor.client_url))
+        tool = binary(version, "etcdctl" if version.startswith("3.4") else "etcdutl")
+        said = subprocess.run(
+            [str(tool), "snapshot", "status", str(file), "-w", "json"],
+            capture_output=True,
+            check=True,
+            env={"ETCDCTL_API": "3"},
+        )
+        assert json.loads(said.stdout)["revision"] == 6
+
+
+# Peers
+
+
+@pytest.mark.parametrize("size", [1000, 32 * 1024, len(DATABASE)])
+def test_whatever_the_pieces_it_is_the_same(size: int) -> None:
+    """Pieces shorter than the hash's distance from the end change nothing."""
+    with peer(answering(stream(in_pieces(size)))) as url:
+        assert read(url) == DATABASE + DIGEST
+
+
+def test_memory_does_not_grow_with_the_size() -> None:
+    """64 MiB pass through less than 4."""
+    piece = bytes(32 * 1024)
+    count = 2048
+    whole = hashlib.sha256()
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(HEAD)
+        for n in range(count):
+            whole.update(piece)
+            connection.sendall(chunk(line(piece, (count - n - 1) * len(piece))))
+        connection.sendall(chunk(line(whole.digest())) + chunk(b""))
+        connection.recv(1)
+
+    with peer(serve) as url:
+        tracemalloc.start()
+        try:
+            with LiveSnapshot(url, idle_seconds=10.0, seconds=60.0) as snapshot:
+                received = sum(map(len, snapshot))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert received == snapshot.size == count * len(piece) + HASH_BYTES
+    assert peak < 4 << 20
+
+
+def test_a_wrong_hash_is_found_before_the_hash_is_given() -> None:
+    """Whoever does not get the last bytes has no snapshot."""
+    with peer(answering(stream(in_pieces(32 * 1024), bytes(32)))) as url:
+        given: list[bytes] = []
+        with LiveSnapshot(url, idle_seconds=5.0, seconds=10.0) as snapshot:
+            with pytest.raises(SnapshotFailed, match="does not match the hash"):
+                given.extend(snapshot)
+        assert sum(map(len, given)) < snapshot.size
+
+
+@pytest.mark.parametrize("kept", [0, 10, 30_000, 200_000, -40])
+def test_a_stream_that_is_cut_is_no_snapshot(kept: int) -> None:
+    """Before its head, within it, within a message, before the end."""
+    whole = stream(in_pieces(32 * 1024))
+    assert failure(answering(whole[:kept]))
+
+
+def test_a_message_that_is_missing_is_noticed() -> None:
+    """etcd said at the beginning how much it would be."""
+    pieces = in_pieces(32 * 1024)
+    lines = [line(pieces[0], len(DATABASE) - len(pieces[0])), line(DIGEST)]
+    sent = HEAD + b"".join(map(chunk, lines)) + chunk(b"")
+    assert "bytes of 262176" in failure(answering(sent))
+
+
+def test_etcds_own_complaint_is_passed_on() -> None:
+    """In the middle of the stream or instead of it."""
+    complaint = b'{"error":{"grpc_code":14,"http_code":503,"message":"etcdserver: stopped"}}\n'
+    begun = HEAD + chunk(line(b"x", 9)) + chunk(complaint) + chunk(b"")
+    assert failure(answering(begun)).endswith("refuses a snapshot: etcdserver: stopped")
+    refused = b"HTTP/1.1 404 Not Found\r\nContent-Length: 33\r\n\r\n"
+    assert "Not Found" in failure(answering(refused + b'{"message":"Not Found","code":12}'))
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"result":7}', b'{"result":{"blob":"?"}}'])
+def test_what_is_no_etcd_is_called_so(body: bytes) -> None:
+    """Whatever it sends."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    assert "not an answer of etcd" in failure(answering(head + body))
+
+
+def test_an_etcd_that_stands_still_is_given_up() -> None:
+    """After `idle_seconds` without a byte, and after `seconds` however much comes."""
+
+    def stand_still(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(HEAD + chunk(line(b"x", 9)))
+        connection.recv(1)
+
+    assert failure(stand_still, idle_seconds=0.2) == "etcd sent nothing for 0.2 s"
+
+    def send_for_ever(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(HEAD)
+        while True:
+            connection.sendall(chunk(line(bytes(1024), 1 << 40)))
+
+    assert "not complete within 0.2 s" in failure(send_for_ever, seconds=0.2)
+
+
+def test_nobody_there() -> None:
+    """The reason is the system's."""
+    with pytest.raises(SnapshotFailed, match="Connection refused"):
+        read(f"http://127.0.0.1:{free_port()}")
