@@ -18,6 +18,8 @@ SIM_FLAGS ?=
 
 # For `make test`, such as PYTEST_FLAGS="-k reseed -x".
 PYTEST_FLAGS ?=
+# So many files at once: most tests wait for real processes most of the time.
+TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -47,7 +49,7 @@ run: all ## Mesos and an etcd cluster here and now; CLUSTER_SIZE= AGENTS= ETCD_V
 
 .PHONY: test
 test: all etcd zookeeper ## all tests; PYTEST_FLAGS= for some of them
-	@.venv/bin/pytest $(PYTEST_FLAGS)
+	@.venv/bin/pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_FLAGS)
 
 .PHONY: sim
 sim: bin/etcd-mesos-sim ## years of failures against every promise; SEEDS= SIM_FLAGS="-jobs=2"

@@ -73,7 +73,8 @@ class EtcdProcess:
         self._sandbox = sandbox
         self._binary = str(sandbox / binary)
         self._log = sandbox / LOG_FILE
-        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        """None ends the thread."""
         self._process: subprocess.Popen[bytes] | None = None
         self._run = 0
         self._lock = threading.Lock()
@@ -86,6 +87,9 @@ class EtcdProcess:
 
     def submit(self, command: Command, /) -> None:
         """Begin `command`.  Returns at once."""
+        if self._closed.is_set():
+            self._post(CommandFailed(command=command, reason="the executor is closing"))
+            return
         match command:
             case Prepare():
                 self._jobs.put(lambda: self._prepare(command))
@@ -104,12 +108,12 @@ class EtcdProcess:
                 self._process.kill()
         if not self._reaped.wait(CLOSE_WITHIN):
             log.error("etcd is not reaped", extra={"after_seconds": CLOSE_WITHIN})
+        self._jobs.put(None)
 
     # The thread that forks
 
     def _keep(self) -> None:
-        while True:
-            job = self._jobs.get()
+        while (job := self._jobs.get()) is not None:
             try:
                 job()
             except Exception:
