@@ -13,7 +13,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 import h11
@@ -28,6 +28,10 @@ READ_BYTES = 256 * 1024
 _TEXT_LENGTH = 300
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _ADDRESS = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?::([0-9]{{1,5}}))?")
+
+
+Sink = Callable[[bytes], None]
+"""Takes the pieces of a body."""
 
 
 class NotSent(EtcdMesosError):
@@ -108,6 +112,8 @@ class Answer:
     status: int
     location: str
     body: bytes
+    received: int
+    """Bytes of the body, wherever they went."""
     complete: bool
 
     @property
@@ -127,10 +133,11 @@ class Exchange:
         self._socket: socket.socket | None = None
         self._is_cut = False
 
-    def run(self, request: Request) -> Answer:
+    def run(self, request: Request, sink: Sink | None = None) -> Answer:
         """Send and wait, at most the seconds given (resolving a host name comes on top).
 
-        Raises NotSent or AnswerLost.
+        With a `sink` the body of a 200 goes there, and the answer's own is empty.  Raises NotSent,
+        AnswerLost, and what the sink raises.
         """
         self._deadline = time.monotonic() + self._seconds
         with socket.socket() as connection:
@@ -139,7 +146,7 @@ class Exchange:
                     raise NotSent("given up before it was sent")
                 self._socket = connection
             try:
-                return self._send_and_wait(connection, request)
+                return self._send_and_wait(connection, request, sink)
             finally:
                 with self._lock:
                     self._socket = None
@@ -152,7 +159,9 @@ class Exchange:
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
 
-    def _send_and_wait(self, connection: socket.socket, request: Request) -> Answer:
+    def _send_and_wait(
+        self, connection: socket.socket, request: Request, sink: Sink | None
+    ) -> Answer:
         try:
             connection.settimeout(self._remaining())
             connection.connect((self._address.host, self._address.port))
@@ -160,11 +169,11 @@ class Exchange:
             reason = f"could not connect to {self._address}: {reason_of(error)}"
             raise NotSent(reason) from error
         http = h11.Connection(h11.CLIENT)
-        partial = _PartialAnswer()
+        partial = _PartialAnswer(sink)
         try:
             connection.settimeout(self._remaining())
             connection.sendall(_bytes_of(http, request, self._address))
-            while not partial.ended and len(partial.body) <= self._body_bytes_max:
+            while not partial.ended and partial.received <= self._body_bytes_max:
                 event = http.next_event()
                 if event is h11.NEED_DATA:
                     connection.settimeout(self._remaining())
@@ -187,17 +196,23 @@ class Exchange:
 class _PartialAnswer:
     """What has come of an answer so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, sink: Sink | None) -> None:
         self.head: h11.Response | None = None
-        self.body = bytearray()
+        self.received = 0
         self.ended = False
+        self._sink = sink
+        self._body = bytearray()
 
     def take(self, event: object) -> None:
         match event:
             case h11.Response():
                 self.head = event
             case h11.Data():
-                self.body += event.data
+                self.received += len(event.data)
+                if self._sink is not None and self.head and self.head.status_code == 200:
+                    self._sink(bytes(event.data))
+                else:
+                    self._body += event.data
             case h11.EndOfMessage():
                 self.ended = True
             case h11.InformationalResponse():
@@ -211,7 +226,8 @@ class _PartialAnswer:
         return Answer(
             status=self.head.status_code,
             location=locations[0].decode("latin-1") if locations else "",
-            body=bytes(self.body),
+            body=bytes(self._body),
+            received=self.received,
             complete=self.ended,
         )
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from etcdmesos.adapters.master_state import MasterStateReader, StateLimits
+from etcdmesos.adapters.master_reading import StateLimits
+from etcdmesos.adapters.master_state import MasterStateReader
 from etcdmesos.adapters.mesos_framework import FixedMaster
 from etcdmesos.cluster.commands import ReadMasterState
 from etcdmesos.cluster.events import CommandFailed, MasterStateRead
