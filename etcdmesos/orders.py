@@ -49,8 +49,11 @@ class TakeSnapshot(ReseedOrder):
 
 @frozen(kw_only=True)
 class Hold(ReseedOrder):
-    """Stop etcd, restart nothing, keep task and data.  What an earlier seeding made is set aside,
-    and the member's own data put back where it was."""
+    """Stop etcd, restart nothing, keep task and data.  What the seeding of an attempt later than
+    `in_force` made is set aside, and the member's own data put back where it was."""
+
+    in_force: int
+    """The generation of the cluster in force.  What was seeded for it is the member's own data."""
 
 
 @frozen(kw_only=True)
@@ -71,7 +74,11 @@ class Tool:
 
 @frozen(kw_only=True)
 class Seed(ReseedOrder):
-    """Held: set the data aside, restore the attempt's snapshot under `token`, start etcd on it."""
+    """Held: set the data aside, restore the attempt's snapshot under `token`, start etcd on it.
+
+    Carried out once in a generation, whatever comes of it; after a failure the member's own data is
+    put back, and it is held.
+    """
 
     token: str
     """`--initial-cluster-token` of the new cluster."""
@@ -84,7 +91,11 @@ class Seed(ReseedOrder):
 
 @frozen(kw_only=True)
 class Release(ReseedOrder):
-    """Undo the hold: start etcd on the member's own data again."""
+    """Undo the hold: start etcd on the member's own data again, as `Hold` puts it back.  The last
+    order of its generation: what comes of the same after it is late, and only answered."""
+
+    in_force: int
+    """As in `Hold`."""
 
 
 class Standing(enum.Enum):
