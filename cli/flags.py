@@ -87,18 +87,22 @@ def parse(
     flags: Iterable[Flag],
     arguments: Sequence[str],
     environment: Mapping[str, str],
+    words: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The value of every flag by its key (dashes as underscores).
+    """The value of every flag by its key (dashes as underscores), and of each of `words`.
 
-    Prints the flags and exits with 0 on -help.  Raises BadUsage, naming the flag or the variable.
+    Flags may stand before, between and behind the words.  Prints the flags and exits with 0 on
+    -help.  Raises BadUsage, naming the flag, the variable or the word.
     """
     flags = tuple(flags)
     parser = _Parser(prog=program, description=description, add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "-help", "--help", action="help", help="list the flags and exit")
     for flag in flags:
         _add(parser, flag)
-    given = vars(parser.parse_args(list(arguments)))
-    values: dict[str, Any] = {}
+    for word in words:
+        parser.add_argument(word, metavar=word.upper())
+    given = vars(parser.parse_intermixed_args(list(arguments)))
+    values: dict[str, Any] = {word: given[word] for word in words}
     for flag in flags:
         if flag.key in given:
             values[flag.key] = _convert(flag, given[flag.key], f"-{flag.name}")

@@ -27,6 +27,7 @@ from etcdmesos.errors import BadUsage, EtcdMesosError
 
 from . import flags as f
 from . import scheduler_flags
+from .admin_token import make_token
 from .logs import log_to
 
 PROGRAM = "etcd-mesos-local"
@@ -84,6 +85,7 @@ def run(arguments: list[str]) -> int:
         signal.signal(number, _interrupt)
     work_dir = _prepare(values["work_dir"])
     values["admin_port"] = values["admin_port"] or _free_port()
+    values["admin_token_file"] = values["admin_token_file"] or _made_token(work_dir)
     values["zk_framework_persist"] = values["zk_framework_persist"] or f"file://{work_dir}/record"
     try:
         scheduler = None if values["mesos_only"] else _scheduler_command(values)
@@ -171,6 +173,12 @@ def _scheduler_command(values: Mapping[str, Any]) -> list[str]:
     return command
 
 
+def _made_token(work_dir: Path) -> str:
+    path = work_dir / "admin-token"
+    make_token(path)
+    return str(path)
+
+
 def _free_port() -> int:
     """A port that is free now; the scheduler's own choice could not be known here."""
     with socket.socket() as probe:
@@ -191,7 +199,7 @@ def _run_scheduler(command: list[str], values: Mapping[str, Any], work_dir: Path
             preexec_fn=_die_with_parent,
         )
     try:
-        _follow(process, values["admin_port"])
+        _follow(process, values["admin_port"], values["admin_token_file"])
     finally:
         process.terminate()
         try:
@@ -212,7 +220,7 @@ def _die_with_parent() -> None:
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _follow(process: subprocess.Popen[bytes], admin_port: int) -> None:
+def _follow(process: subprocess.Popen[bytes], admin_port: int, token_file: str) -> None:
     """Print what changes about the cluster, until the scheduler ends or we are interrupted."""
     url = f"http://127.0.0.1:{admin_port}"
     began, said, announced = time.monotonic(), "", False
@@ -224,15 +232,17 @@ def _follow(process: subprocess.Popen[bytes], admin_port: int) -> None:
                 print(f"{time.monotonic() - began:7.1f} s  {line}", flush=True)
                 said = line
             if stats["phase"] == "healthy" and not announced:
-                _announce(stats, url)
+                _announce(stats, url, token_file)
                 announced = True
         time.sleep(POLL)
 
 
-def _announce(stats: Mapping[str, Any], url: str) -> None:
+def _announce(stats: Mapping[str, Any], url: str, token_file: str) -> None:
     endpoints = ",".join(member["clientURL"] for member in stats["members"])
     print(f"client endpoints: {endpoints}", flush=True)
     print(f"dashboard: {url}/  health: {url}/healthz", flush=True)
+    admin = url.removeprefix("http://")
+    print(f"status: etcd-mesos-ctl -admin={admin} -token-file={token_file} status")
     print(f"try: etcdctl --endpoints={endpoints} endpoint health", flush=True)
 
 

@@ -29,6 +29,7 @@ from etcdmesos.adapters.mesos_framework import (
 )
 from etcdmesos.adapters.mesos_http import Credentials
 from etcdmesos.adapters.mesos_scheduler import MesosScheduler
+from etcdmesos.adapters.operator import Operator
 from etcdmesos.adapters.record_file import FileStore, directory_of
 from etcdmesos.adapters.record_memory import MemoryStore
 from etcdmesos.adapters.record_zookeeper import ZooKeeperStore
@@ -112,9 +113,10 @@ def _run_controller(
         clock=time.monotonic,
         on_step=log_step,
     )
-    admin = HttpServer(
-        admin_app(lambda: (runtime.model, time.monotonic())), address, values["admin_port"]
-    )
+    operator = Operator(runtime.post)
+    runtime.attach(operator)
+    app = admin_app(lambda: (runtime.model, time.monotonic()), operator, values["admin_token"])
+    admin = HttpServer(app, address, values["admin_port"])
     admin.start()
     with contextlib.ExitStack() as closing:
         closing.callback(admin.close)

@@ -20,6 +20,7 @@ from etcdmesos.cluster.settings import Artifacts, Errand, Settings
 from etcdmesos.errors import BadUsage
 
 from . import flags as f
+from .admin_token import read_token, readable_by_all
 
 PROGRAM = "etcd-mesos-scheduler"
 WEEK = 7 * 24 * 3600.0
@@ -54,6 +55,8 @@ FLAGS = (
            "take over from one that ZooKeeper does not hear"),
     f.Flag("log_dir", f.text, "", "directory for log files, beside the log on stderr"),
     f.Flag("admin-port", f.whole_number, 23400, "port of the admin HTTP interface, 0 for any"),
+    f.Flag("admin-token-file", f.text, "", "file with the token that changes over the admin "
+           "interface need; without it nothing can be changed there"),
     f.Flag("artifact-port", f.whole_number, 12300, "port agents fetch programs from, 0 for any"),
     f.Flag("address", f.text, "", "address to listen on and to give to agents, by default the "
            "one that leads to the master"),
@@ -144,6 +147,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str,
     values["framework_name"] = values["framework_name"] or f"etcd-{values['cluster_name']}"
     values["mesos_user"] = values["mesos_user"] or getpass.getuser()
     values["secret"] = _secret(values)
+    token_file = values["admin_token_file"]
+    values["admin_token"] = read_token("admin-token-file", token_file) if token_file else ""
     return values
 
 
@@ -206,6 +211,9 @@ def warnings(values: Mapping[str, Any]) -> list[str]:
             f"-{name} holds a password, which everybody on this machine may see in the list of "
             "processes: -zk-authentication-file keeps it out of there"
         )
+    token_file = values["admin_token_file"]
+    if token_file and readable_by_all(token_file):
+        lines.append(f"everybody on this machine can read the token: chmod 600 {token_file}")
     if not values["zk_framework_persist"]:
         lines.append(
             "no -zk-framework-persist: the record is in memory only, and a restart of this "

@@ -58,6 +58,10 @@ EXECUTABLES = {
     ),
     "etcd-mesos-local": Executable("etcdmesos.cli.local"),
     "etcd-mesos-sim": Executable("etcdmesos.cli.sim"),
+    "etcd-mesos-ctl": Executable(
+        "etcdmesos.cli.ctl",
+        forbidden=frozenset({"etcd3", "grpcio", "kazoo", "pymesos", "starlette", "uvicorn"}),
+    ),
 }
 
 # On a newer Python an executable without compiled parts runs too.

@@ -1,28 +1,27 @@
 """The admin HTTP interface: the model as JSON and as one line.  A GET changes nothing.
 
 What the bodies hold is decided in `etcdmesos.cluster.report`; here are only paths and status codes.
+What changes something is `admin_posts`'.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from etcdmesos.adapters.admin_posts import Refused, Snapshot, posts, refusal
 from etcdmesos.adapters.dashboard import page
+from etcdmesos.adapters.operator import Operator
 from etcdmesos.cluster import report
-from etcdmesos.cluster.model import Model
-from etcdmesos.cluster.why import standing_by
-
-Snapshot = Callable[[], tuple[Model, float]]
-"""The latest model and the present moment on the same clock."""
 
 
-def admin_app(snapshot: Snapshot) -> Starlette:
-    """The ASGI application that serves what `snapshot` returns at each request."""
+def admin_app(snapshot: Snapshot, operator: Operator, token: str) -> Starlette:
+    """The ASGI application that serves what `snapshot` returns at each request.
+
+    What is posted goes to `operator`, for those who show `token`; "" lets nobody post.
+    """
 
     def stats(_: Request) -> Response:
         return JSONResponse(report.stats(*snapshot()))
@@ -40,15 +39,6 @@ def admin_app(snapshot: Snapshot) -> Starlette:
     def dashboard(_: Request) -> Response:
         return HTMLResponse(page(report.stats(*snapshot())))
 
-    def change(_: Request) -> Response:
-        """Nothing can be changed here; and by whom it could be, a standby tells at least."""
-        model, _now = snapshot()
-        if report.role(model) == "leader":
-            return PlainTextResponse(
-                "nothing can be changed here\n", status_code=405, headers={"Allow": "GET, HEAD"}
-            )
-        return PlainTextResponse(standing_by(model) + "\n", status_code=409)
-
     return Starlette(
         routes=[
             Route("/", dashboard),
@@ -56,6 +46,7 @@ def admin_app(snapshot: Snapshot) -> Starlette:
             Route("/members", members),
             Route("/healthz", healthz),
             Route("/livez", livez),
-            Route("/{path:path}", change, methods=["POST", "PUT", "PATCH", "DELETE"]),
-        ]
+            *posts(snapshot, operator, token),
+        ],
+        exception_handlers={Refused: refusal},
     )

@@ -11,7 +11,7 @@ from etcdmesos.cluster.kills import plan_kills
 from etcdmesos.cluster.links import keep_links
 from etcdmesos.cluster.membership import plan_membership
 from etcdmesos.cluster.model import Draft
-from etcdmesos.cluster.observe import etcd, leadership, mesos, outcomes, store, tasks
+from etcdmesos.cluster.observe import etcd, leadership, mesos, operator, outcomes, store, tasks
 from etcdmesos.cluster.offers import plan_offers
 from etcdmesos.cluster.rebuild import plan_rebuild
 from etcdmesos.cluster.uninstall import plan_putting_aside, plan_uninstall
@@ -40,6 +40,8 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         etcd.take_progress,
         etcd.take_listing,
         outcomes.take_outcome,
+        operator.take_uninstall,
+        operator.take_forget,
         plan_putting_aside,
         plan_rebuild,
         plan_uninstall,

@@ -15,6 +15,7 @@ from etcdmesos.step import Command, DeleteRecord, Exit, LoadRecord, PutRecordAsi
 __all__ = [
     "Acknowledge",
     "AddLearner",
+    "AnswerOperator",
     "Command",
     "Decline",
     "DeleteRecord",
@@ -193,3 +194,18 @@ class RemoveMember(Command):
     member: str
     id: str
     client_url: str
+
+
+# The operator
+
+
+@frozen(kw_only=True)
+class AnswerOperator(Command):
+    """Tell the operator what becomes of what was asked under this number.
+
+    "Accepted" goes out with the step that begins it: only once what must be on record is durable.
+    """
+
+    number: int
+    accepted: bool
+    text: str

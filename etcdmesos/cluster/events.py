@@ -34,6 +34,7 @@ __all__ = [
     "Event",
     "ExecutorLost",
     "ExecutorSaid",
+    "ForgetAsked",
     "FrameworkRefused",
     "LeaderSeen",
     "LeadershipGained",
@@ -44,6 +45,7 @@ __all__ = [
     "MembersListed",
     "OfferRescinded",
     "OffersReceived",
+    "OperatorAsked",
     "ProgressMade",
     "RecordLoaded",
     "RecordPutAside",
@@ -53,6 +55,7 @@ __all__ = [
     "Subscribed",
     "TaskUpdated",
     "TimerFired",
+    "UninstallAsked",
 ]
 
 # The election
@@ -199,3 +202,28 @@ class MembersListed(Event):
 @frozen(kw_only=True)
 class StopAsked(Event):
     """This scheduler is to end; the cluster goes on without it."""
+
+
+@frozen(kw_only=True)
+class OperatorAsked(Event):
+    """Base of what the operator asks for over the admin interface.
+
+    Each ends in one AnswerOperator with its number.  The other fields are what has to be said with
+    it; those with a default need not be.
+    """
+
+    number: int
+
+
+@frozen(kw_only=True)
+class UninstallAsked(OperatorAsked):
+    """The cluster of this name is to end: its tasks and its framework."""
+
+    cluster: str
+
+
+@frozen(kw_only=True)
+class ForgetAsked(OperatorAsked):
+    """The cluster of this name, whose framework Mesos has removed, is to be forgotten."""
+
+    cluster: str

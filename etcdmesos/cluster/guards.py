@@ -31,6 +31,11 @@ def uninstalls(draft: Draft) -> bool:
     return recovered(draft) or (framework_is_over(draft.model) and not links_lost(draft))
 
 
+def to_end(draft: Draft) -> bool:
+    """The operator's word that this cluster is to end is on record."""
+    return draft.model.record.uninstalling
+
+
 def never_served(draft: Draft) -> bool:
     """No member of this cluster was ever seen serving."""
     return not draft.model.record.served
@@ -80,6 +85,7 @@ GUARDS: Mapping[str, Callable[[Draft], bool]] = {
         links_lost,
         recovered,
         uninstalls,
+        to_end,
         never_served,
         all_gone,
         all_well,

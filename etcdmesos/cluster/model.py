@@ -174,6 +174,8 @@ class ErrandView:
     """What became of the last attempt."""
     tries: int = 0
     """Picks the member to ask for etcd's list: another one each time."""
+    forgetting: bool = False
+    """The operator asked for the record to be put aside."""
 
 
 @frozen(kw_only=True)

@@ -21,7 +21,11 @@ def framework_is_over(model: Model) -> bool:
 
 
 def plan_uninstall(draft: Draft) -> Draft:
-    """Let every task end in order, then the framework, which ends what is left, then the record."""
+    """Let every task end in order, then the framework, which ends what is left, then the record.
+
+    The record stays unless this process was started to uninstall: whoever comes next, a standby or
+    what a supervisor starts again, would begin another cluster without it.
+    """
     model, view = draft.model, draft.model.errand
     if view.busy:
         return draft
@@ -29,6 +33,8 @@ def plan_uninstall(draft: Draft) -> Draft:
         return draft.waking(view.again_at)
     busy = evolve(view, busy=True)
     if framework_is_over(model):
+        if model.settings.errand is not Errand.UNINSTALL:
+            return draft
         return draft.having(errand=busy).asking(DeleteRecord())
     left = tasks_left(model)
     limit = model.phase_since + 2 * (model.settings.grace + model.settings.kill_again)
@@ -55,6 +61,7 @@ def plan_putting_aside(draft: Draft) -> Draft:
     if view.busy or not model.leadership.held:
         return draft
     forgotten = model.store.loaded and (model.mesos.removed or not model.record.framework_id)
-    if not (model.store.unreadable or (forgotten and model.settings.errand is Errand.FORGET)):
+    told = model.settings.errand is Errand.FORGET or view.forgetting
+    if not (model.store.unreadable or (forgotten and told)):
         return draft
     return draft.having(errand=evolve(view, busy=True)).asking(PutRecordAside())

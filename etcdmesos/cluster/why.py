@@ -15,6 +15,7 @@ from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.rebuild import obstacle_to_rebuild
 from etcdmesos.cluster.record import Kind, Step
 from etcdmesos.cluster.repairs import ailing, learner, strangers
+from etcdmesos.cluster.settings import Errand
 from etcdmesos.cluster.shunning import avoided_at
 from etcdmesos.cluster.uninstall import framework_is_over, tasks_left
 
@@ -193,10 +194,20 @@ _DOING = {
 def _uninstalling(model: Model, _now: float) -> str:
     failed = f" (before: {model.errand.failure})" if model.errand.failure else ""
     if framework_is_over(model):
-        return f"uninstalls the cluster: deletes its record{failed}"
+        return _uninstalled(model) + failed
     left = sorted(tasks_left(model))
     waits = f"the end of {', '.join(left)}" if left else "the end of the framework"
     return f"uninstalls the cluster: waits for {waits}{failed}"
+
+
+def _uninstalled(model: Model) -> str:
+    if model.settings.errand is Errand.UNINSTALL:
+        return "uninstalls the cluster: deletes its record"
+    name = model.settings.cluster_name
+    return (
+        f"cluster {name} is uninstalled; once no scheduler of it runs any more, -uninstall={name} "
+        "deletes its record, and the next start begins a new cluster"
+    )
 
 
 def _lost(model: Model, _now: float) -> str:

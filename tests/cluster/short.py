@@ -76,5 +76,6 @@ _WORDS: dict[type[Command], Callable[[Any], str]] = {
     c.AddLearner: lambda a: f"add learner {a.member} at {a.peer_url}",
     c.PromoteLearner: lambda a: f"promote {a.member} ({a.id})",
     c.RemoveMember: lambda a: f"remove {a.member or 'one unknown'} ({a.id})",
+    c.AnswerOperator: lambda a: f"answer {'accepted' if a.accepted else 'refused'}: {a.text}",
     c.Exit: lambda a: f"exit {a.status}" + (f": {a.reason}" if a.reason else ""),
 }

@@ -226,6 +226,11 @@ class Stage:
     def do_stop(self) -> None:
         self.feed(e.StopAsked())
 
+    def do_operator(self, what: str, cluster: str = "c") -> None:
+        """Asked over the admin interface: `operator uninstall`, `operator forget other`."""
+        kind = {"uninstall": e.UninstallAsked, "forget": e.ForgetAsked}[what]
+        self.feed(kind(number=1, cluster=cluster), cluster)
+
     def do_state(self, *options: str) -> None:
         """The master's state: `state outstanding=2 fw-0=task-1,task-2` (with a dash before those
         that ended: `fw-1=-etcd-2-1`); `state asked=1`, as asked for under the first

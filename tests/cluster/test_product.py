@@ -113,6 +113,8 @@ def commands_of(model: Model) -> Iterator[Command]:
     yield c.AddLearner(member=member.name, peer_url=member.peer_url, client_url="")
     yield c.PromoteLearner(member=member.name, id=member.id, client_url="")
     yield c.RemoveMember(member=member.name, id=member.id, client_url="")
+    yield c.AnswerOperator(number=1, accepted=True, text="")
+    yield c.AnswerOperator(number=1, accepted=False, text="")
 
 
 def listings_of(model: Model) -> Iterator[Event]:
@@ -165,6 +167,9 @@ def events_of(model: Model) -> Iterator[Event]:
             yield e.MasterStateRead(state=master, subscription=subscription)
     yield e.ProgressMade(member="etcd-1")
     yield e.StopAsked()
+    for name in (model.settings.cluster_name, "another"):
+        yield e.UninstallAsked(number=1, cluster=name)
+        yield e.ForgetAsked(number=1, cluster=name)
     yield from listings_of(model)
     for state in TaskState:
         for task in ("etcd-1-1", "old-1"):
@@ -231,6 +236,8 @@ def test_every_event_in_every_phase(name: str, later: float) -> None:
             assert known or isinstance(event, e.RecordLoaded)
         if isinstance(event, e.TaskUpdated) and event.status.uuid:
             assert step.commands.count(c.Acknowledge(status=event.status)) == 1
+        if isinstance(event, e.OperatorAsked):
+            assert sum(isinstance(command, c.AnswerOperator) for command in step.commands) == 1
         assert why(step.model, now).strip()
         assert step.model.settings == model.settings
 

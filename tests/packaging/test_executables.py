@@ -13,7 +13,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMES = ["etcd-mesos-scheduler", "etcd-mesos-executor", "etcd-mesos-local", "etcd-mesos-sim"]
+NAMES = [
+    "etcd-mesos-scheduler",
+    "etcd-mesos-executor",
+    "etcd-mesos-local",
+    "etcd-mesos-sim",
+    "etcd-mesos-ctl",
+]
 BUILD = ROOT / "packaging" / "build_bin.py"
 
 # Imports every module of ours in an archive, as the archive's own start would.

@@ -204,6 +204,15 @@ def _errand_failed(draft: Draft, reason: str) -> Draft:
     return draft.having(errand=view)
 
 
+def _answer_lost(draft: Draft, command: c.Command) -> Draft:
+    """ "Accepted" was not let out, as the record was not confirmed: the operator hears so."""
+    assert isinstance(command, c.AnswerOperator)
+    if not (isinstance(draft.event, e.CommandFailed) and command.accepted):
+        return draft
+    said = f"not known to be recorded: {_reason(draft)}; look at /stats, and ask again"
+    return draft.asking(c.AnswerOperator(number=command.number, accepted=False, text=said))
+
+
 _SETTLES: dict[type[c.Command], Callable[[Draft, c.Command], Draft]] = {
     c.ProbeMember: _member_probe_failed,
     c.ProbeProgress: _progress_probe_failed,
@@ -221,4 +230,5 @@ _SETTLES: dict[type[c.Command], Callable[[Draft, c.Command], Draft]] = {
     c.AddLearner: _change_settled,
     c.PromoteLearner: _change_settled,
     c.RemoveMember: _change_settled,
+    c.AnswerOperator: _answer_lost,
 }

@@ -91,7 +91,7 @@ def uninstalled(settings: Settings) -> str:
 def take_put_aside(draft: Draft) -> Draft:
     """What could not be used is out of the way: end if that was all, or begin anew."""
     name, settings = event_of(draft, e.RecordPutAside).name, draft.model.settings
-    if settings.errand is Errand.FORGET:
+    if settings.errand is Errand.FORGET or draft.model.errand.forgetting:
         reason = (
             f"the record of cluster {settings.cluster_name} was put aside as {name}; "
             "the next start begins a new cluster"

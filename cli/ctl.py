@@ -1,0 +1,159 @@
+"""etcd-mesos-ctl: shows how a cluster stands, and tells its scheduler what the operator wants.
+
+A thin client of the admin interface; no policy in here.  Another command is another row of
+COMMANDS.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from etcdmesos.errors import BadUsage, EtcdMesosError
+
+from . import flags as f
+from .admin_client import AdminClient, addresses
+from .admin_token import checked_token, read_token
+from .tables import table
+
+PROGRAM = "etcd-mesos-ctl"
+TOKEN_VARIABLE = f"{f.ENVIRONMENT_PREFIX}TOKEN"
+
+FLAGS = (
+    f.Flag("admin", addresses, "127.0.0.1:23400", "host:port of the admin interface; of several "
+           "schedulers, comma separated, the one that holds the cluster is found"),
+    f.Flag("token-file", f.text, "", "file with the token that changes need; or the token itself "
+           f"in {TOKEN_VARIABLE}"),
+)  # fmt: skip
+
+Values = Mapping[str, Any]
+
+
+@frozen
+class Command:
+    """What can be said to the program: `words` follow the name, `flags` are its own."""
+
+    name: str
+    run: Callable[[AdminClient, Values], None]
+    """Prints what there is to say.  Raises EtcdMesosError."""
+    help: str
+    words: tuple[str, ...] = ()
+    flags: tuple[f.Flag, ...] = ()
+
+    @property
+    def usage(self) -> str:
+        return " ".join([self.name, *(word.upper() for word in self.words)])
+
+
+def status(client: AdminClient, _values: Values) -> None:
+    """Phase, why, and the members."""
+    stats = client.get("/stats")
+    print(f"{stats['cluster_name']}: {stats['phase']}, {stats['why']}")
+    if stats["role"] != "leader":
+        print(f"as told by a {stats['role']}, from the record")
+    print(
+        f"{stats['cluster_size']} members wanted, generation {stats['generation']}, "
+        f"epoch {stats['epoch']}, revision {stats['highest_revision']}; "
+        f"etcd's cluster {stats['cluster_id'] or 'not known yet'}"
+    )
+    print(
+        f"framework {stats['framework_id'] or 'not known yet'} at "
+        f"{stats['master'] or 'no Mesos master'}"
+    )
+    for finding in stats["findings"]:
+        print(f"{finding['name']}: {finding['text']}")
+    if stats["members"]:
+        print()
+        print(table(stats["members"], MEMBERS))
+
+
+MEMBERS = {
+    "NAME": "name",
+    "HOST": "hostname",
+    "ROLE": "role",
+    "STEP": "step",
+    "SERVING": "serving",
+    "LEADER": "leader",
+    "TASK": "taskState",
+    "VERSION": "version",
+    "CLIENT": "clientURL",
+    "ALARMS": "alarms",
+}
+"""The columns of a table of members, and the fields of /members they show."""
+
+
+def members(client: AdminClient, _values: Values) -> None:
+    """The members, one line each."""
+    print(table(client.get("/members"), MEMBERS))
+
+
+def uninstall(client: AdminClient, values: Values) -> None:
+    """Have the cluster of this name ended."""
+    print(client.post("/uninstall", {"cluster": values["name"]}))
+
+
+def forget(client: AdminClient, values: Values) -> None:
+    """Have the cluster of this name forgotten, which Mesos has removed."""
+    print(client.post("/forget", {"cluster": values["name"]}))
+
+
+COMMANDS = (
+    Command("status", status, "how the cluster stands, and what it waits for"),
+    Command("members", members, "its members"),
+    Command("forget", forget, "put the record aside of the cluster of this name, whose framework "
+            "Mesos has removed", ("name",)),
+    Command("uninstall", uninstall, "end the cluster of this name: its tasks and its framework",
+            ("name",)),
+)  # fmt: skip
+
+
+def main() -> None:
+    """The console script: exit status 2 for bad usage, 1 when it was refused or nobody answers."""
+    try:
+        run(sys.argv[1:], os.environ)
+    except BadUsage as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except EtcdMesosError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Do what the arguments say.  Raises EtcdMesosError."""
+    named = next((i for i, word in enumerate(arguments) if word in _BY_NAME), None)
+    if named is None:
+        if any(word.lstrip("-") in ("h", "help") for word in arguments):
+            f.parse(PROGRAM, _described(), FLAGS, ["-help"], environment)
+        raise BadUsage(f"give one command of {', '.join(c.usage for c in COMMANDS)}")
+    command = _BY_NAME[arguments[named]]
+    rest = [*arguments[:named], *arguments[named + 1 :]]
+    values = f.parse(
+        f"{PROGRAM} {command.name}",
+        command.help,
+        (*FLAGS, *command.flags),
+        rest,
+        environment,
+        command.words,
+    )
+    command.run(AdminClient(values["admin"], _token(values, environment)), values)
+
+
+_BY_NAME = {command.name: command for command in COMMANDS}
+
+
+def _described() -> str:
+    commands = "; ".join(f"{command.usage}: {command.help}" for command in COMMANDS)
+    return f"Looks after one etcd cluster on Mesos.  Commands: {commands}."
+
+
+def _token(values: Values, environment: Mapping[str, str]) -> str:
+    path = values["token_file"]
+    if path:
+        return read_token("token-file", path)
+    told = environment.get(TOKEN_VARIABLE, "")
+    return checked_token(told, TOKEN_VARIABLE) if told else ""
