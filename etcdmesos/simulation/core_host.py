@@ -10,25 +10,31 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from functools import partial
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-from etcdmesos.errors import RecordUnreadable, SaveConflict, StoreError
+from etcdmesos.errors import RecordUnreadable, SaveConflict, SaveUnknown, StoreError
 from etcdmesos.ports import CommandPort, RecordStore
 from etcdmesos.simulation.clock import Clock, Timer
 from etcdmesos.step import (
     Command,
+    CommandDone,
     CommandFailed,
+    CommandUnknown,
+    DeleteRecord,
     Event,
     Exit,
     LoadRecord,
+    PutRecordAside,
     RecordLoaded,
+    RecordPutAside,
     RecordUnavailable,
     SaveFailed,
     Step,
     TimerFired,
 )
 
-__all__ = ["CoreHost", "Immediate", "Store"]
+__all__ = ["CoreHost", "ErasableStore", "Immediate", "Store"]
 
 M = TypeVar("M")
 R = TypeVar("R")
@@ -51,6 +57,19 @@ class Store(Protocol[R]):
 
     def abandon(self) -> None:
         """The process was killed: nothing is given up, and no `done` is waited for."""
+        ...
+
+
+@runtime_checkable
+class ErasableStore(Store[R], Protocol[R]):
+    """A Store whose record can be taken away."""
+
+    def delete(self, done: Callable[[StoreError | None], None], /) -> None:
+        """Remove the version last seen; `done` gets None once it is gone."""
+        ...
+
+    def put_aside(self, done: Callable[[str | StoreError], None], /) -> None:
+        """Keep what is stored under another name, which `done` gets."""
         ...
 
 
@@ -105,6 +124,8 @@ class CoreHost(Generic[M, R]):
         self.steps = 0
         self.before_command: Callable[[Command], bool] | None = None
         """Asked before each command is released; False kills the process instead."""
+        self.before_save: Callable[[], bool] | None = None
+        """Asked before each save is begun; False kills the process instead."""
         self.on_exit: Callable[[int, str], None] | None = None
         """Told after an orderly end, when the ports are closed; not after `kill`."""
         self.on_error: Callable[[Event, Exception], None] | None = None
@@ -250,6 +271,8 @@ class CoreHost(Generic[M, R]):
         self._under_way = (event, before, step)
         if step.save is None:
             self._to_release.extend(step.commands)
+        elif self.before_save is not None and not self.before_save():
+            self.kill()
         else:
             self._blocked = True
             self._store.save(step.save, self._save_ended)
@@ -297,6 +320,8 @@ class CoreHost(Generic[M, R]):
         if isinstance(command, LoadRecord):
             self._blocked = True
             self._store.load(self._load_ended)
+        elif isinstance(command, DeleteRecord | PutRecordAside):
+            self._erase(command)
         elif isinstance(command, Exit):
             self.exit_status, self.exit_reason = command.status, command.reason
         elif (port := self._ports.get(type(command))) is not None:
@@ -312,6 +337,28 @@ class CoreHost(Generic[M, R]):
             self.post(RecordUnavailable(reason=str(answer), unreadable=unreadable))
         else:
             self.post(RecordLoaded(record=answer))
+        self._unblock()
+
+    def _erase(self, command: DeleteRecord | PutRecordAside) -> None:
+        store = self._store
+        if not isinstance(store, ErasableStore):
+            self.post(CommandFailed(command=command, reason="this record cannot be taken away"))
+            return
+        self._blocked = True
+        erase = store.delete if isinstance(command, DeleteRecord) else store.put_aside
+        erase(partial(self._erase_ended, command))
+
+    def _erase_ended(self, command: Command, answer: str | StoreError | None) -> None:
+        if not self._alive:
+            return
+        if isinstance(answer, SaveUnknown):
+            self.post(CommandUnknown(command=command, reason=str(answer)))
+        elif isinstance(answer, StoreError):
+            self.post(CommandFailed(command=command, reason=str(answer)))
+        elif answer is None:
+            self.post(CommandDone(command=command))
+        else:
+            self.post(RecordPutAside(name=answer))
         self._unblock()
 
     def _leave(self, status: int) -> None:

@@ -12,12 +12,14 @@ from etcdmesos.cluster.record import Record
 from etcdmesos.step import Command, Event, Step
 
 __all__ = [
+    "Erased",
     "EtcdEnded",
     "EtcdStarted",
     "Fact",
     "LeaderElected",
     "LearnerCaughtUp",
     "MembersChanged",
+    "Obeyed",
     "Released",
     "SchedulerStarted",
     "Settled",
@@ -69,6 +71,21 @@ class Stored(Fact):
 
     process: int
     record: Record
+
+
+@frozen(kw_only=True)
+class Obeyed(Fact):
+    """The Mesos master carries a call out, whoever let go of it, and whenever."""
+
+    framework_id: str
+    command: Command
+
+
+@frozen(kw_only=True)
+class Erased(Fact):
+    """There is no record any more."""
+
+    process: int
 
 
 # Executors and etcd, as they really are
@@ -175,5 +192,7 @@ class Settled(Fact):
     """How many voters etcd really lists; None when it is not known."""
     listed: int | None = None
     """How many members of any kind."""
+    leaders: int = 1
+    """How many schedulers take themselves for the one that may act."""
     unsaid: tuple[str, ...] = ()
     """Executors whose agent has not heard how their task is."""

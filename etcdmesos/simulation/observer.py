@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
-from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.record import Record, decode
 from etcdmesos.executor.commands import SendUpdate
 from etcdmesos.executor.controller import Controller
 from etcdmesos.executor.events import MemberProbed
@@ -20,6 +20,7 @@ from etcdmesos.simulation import facts as f
 from etcdmesos.simulation.etcd import EtcdProcess
 from etcdmesos.simulation.etcd.log import Kind
 from etcdmesos.simulation.member_watch import MemberWatch
+from etcdmesos.simulation.mesos.master import Call
 from etcdmesos.simulation.options import Cores
 from etcdmesos.simulation.promises import Promise, PromiseBroken
 from etcdmesos.step import Event, Step
@@ -68,9 +69,18 @@ class Observer:
 
     # The record
 
-    def stored(self, process: int, record: Record) -> None:
-        """A record became durable."""
-        self._world.see(f.Stored(process=process, record=record))
+    def stored(self, process: int, data: bytes | None) -> None:
+        """A record became durable, or was taken away."""
+        if data is None:
+            self._world.see(f.Erased(process=process))
+        else:
+            self._world.see(f.Stored(process=process, record=decode(data)))
+
+    # The Mesos master
+
+    def obeyed(self, call: Call) -> None:
+        """The master carries out a scheduler's call."""
+        self._world.see(f.Obeyed(framework_id=call.framework_id, command=call.command))
 
     # Executors
 
@@ -178,6 +188,9 @@ class Observer:
             lost_majority=self._members.lost_majority(record, alive),
             voters=sum(not member.learner for member in listed) if listed else None,
             listed=len(listed) if listed else None,
+            leaders=sum(
+                one.model is not None and one.model.leadership.held for one in world.schedulers
+            ),
             unsaid=self._unsaid(),
         )
 

@@ -57,6 +57,10 @@ class Options:
     probe_interval: float = 2.0
     bootstrap_limit: float = 180.0
     """The controller's patience with a launch, as its settings have it."""
+    elected: bool = True
+    """Whether two schedulers run, and an election in ZooKeeper says which of them acts."""
+    session_timeout: float = 4.0
+    """Of their sessions with ZooKeeper."""
     ping_timeout: float = 15.0
     """The master's `--agent_ping_timeout`; five of them, and an agent is unreachable."""
     faults: Mapping[str, float] = field(factory=dict)
@@ -99,6 +103,8 @@ class Options:
             ),
             single_instance_per_agent=self.single_instance,
             constraints=parse(self.constraints),
+            elected=self.elected,
+            standby_look=max(5.0, self.session_timeout),
             probe_interval=self.probe_interval,
             probe_interval_settling=PROBE_INTERVAL_SETTLING,
             membership_interval=max(10.0, self.probe_interval),

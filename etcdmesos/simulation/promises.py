@@ -46,6 +46,17 @@ class Promise(enum.Enum):
         record that says so being durable. Takeover is sync, read, compare-and-set the record with
         epoch + 1, SUBSCRIBE, and only then act.""",
     )
+    FENCED = (
+        "5",
+        """Record writes are fenced by version, Mesos calls by Mesos-Stream-Id, executor messages by
+        epoch. At most one already released etcd call of a deposed scheduler may arrive late, and
+        it is harmless: it names an exact member id, or adds only a learner.""",
+    )
+    FAILED_OVER = (
+        "5",
+        """Any number of schedulers; one acts, the rest stand by and take over. A second scheduler
+        with the same name never kicks the first one off the master.""",
+    )
     LINKS = (
         "6",
         """Without the Mesos master, the ZooKeeper session or a finished reconciliation, nothing is

@@ -144,5 +144,7 @@ def _at_rest(world: World) -> bool:
     settled = world.observer.settled()
     if unfinished(settled, model):
         return False
+    if settled.leaders != 1:
+        return False
     strays = [one for one in settled.alive if model.record.owner(one) is None]
     return not strays and not settled.unsaid

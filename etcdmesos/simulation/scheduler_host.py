@@ -1,7 +1,8 @@
 """A machine on which schedulers run, one after the other: each is a new process with a new model.
 
 A supervisor starts the next one when one has ended; a process can be killed between any two of its
-commands, stopped and continued.  What the controller decides is not looked into here.
+commands and of its saves, stopped and continued.  What the controller decides is not looked into
+here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from etcdmesos.simulation.core_host import CoreHost
 from etcdmesos.simulation.etcd import EtcdClient
 from etcdmesos.simulation.etcd_port import EtcdPort
 from etcdmesos.simulation.hosts import Host
+from etcdmesos.simulation.process_clock import ProcessClock
 from etcdmesos.simulation.promises import Promise, PromiseBroken
+from etcdmesos.simulation.zookeeper.election import Election
+from etcdmesos.simulation.zookeeper.record_store import ZooKeeperRecord
 from etcdmesos.step import Command, Event, Step, TimerFired
 
 if TYPE_CHECKING:
@@ -29,6 +33,8 @@ __all__ = ["SchedulerHost"]
 PROBES = (ProbeMember, ProbeProgress)
 RESTART_AFTER = 1.0
 """Seconds until the supervisor starts the next process."""
+GO_ON_WITHIN = 0.02
+"""Seconds within which the threads of a stopped process go on, one before the other."""
 STEPS_MAX = 400
 """In one virtual second; more is a loop."""
 
@@ -45,8 +51,12 @@ class SchedulerHost:
         """How the last orderly end was explained."""
         self._world = world
         self._core: CoreHost[Model, Record] | None = None
+        self._clock: ProcessClock | None = None
+        """Of all in the process but its core."""
         self._crash: Callable[[Command], bool] | None = None
         self._watch: Callable[[Command], bool] | None = None
+        self._saves_left: int | None = None
+        self._crash_in: float | None = None
         self._steps_before = 0
         self._second = (0, 0)
 
@@ -63,6 +73,11 @@ class SchedulerHost:
     def model(self) -> Model | None:
         """The running process' model."""
         return self._core.model if self._core is not None and self._core.running else None
+
+    @property
+    def epoch(self) -> int:
+        """The one that the running process has claimed, 0 for none."""
+        return self._core.model.leadership.epoch if self._core and self._core.running else 0
 
     @property
     def now(self) -> float:
@@ -83,24 +98,31 @@ class SchedulerHost:
         world = self._world
         self._steps_before = self.steps
         self.process = world.next_scheduler_process()
-        self._crash = self._watch = None
+        self._crash = self._watch = self._saves_left = None
+        clock = ProcessClock(world.clock)
+        client = world.zookeeper_client(clock, self.host.name, self.process)
         core: CoreHost[Model, Record] = CoreHost(
             world.clock,
             self._step,
             world.cores.start(world.settings),
-            world.store.session(self.host.name, self.process),
+            ZooKeeperRecord(client, world.record_path),
             offset=world.random.uniform(0.0, 1e5),
         )
         core.before_command = self._before_command
+        core.before_save = self._before_save
         core.on_exit = self._exited
         core.on_error = self._failed
         core.attach(EtcdPort(EtcdClient(world.network, self.host.name), core.post))
         for port in world.mesos_ports(self.host.name, core.post):
             core.attach(port)
-        self._core = core
+        self._core, self._clock = core, clock
         self.host.processes.append(self)
-        world.say(f"scheduler {self.process}", "starts")
+        world.say(f"scheduler {self.process}", f"starts on {self.host.name}")
         world.see(f.SchedulerStarted(process=self.process))
+        client.start()
+        if world.settings.elected:
+            name = f"{self.host.name}-{self.process}"
+            Election(client, clock, world.election_path, name, core.post).start()
         core.start(TimerFired())
 
     def kill(self) -> None:
@@ -116,17 +138,25 @@ class SchedulerHost:
 
     def pause(self) -> None:
         """SIGSTOP."""
-        if self._core is not None:
+        if self._core is not None and self._clock is not None:
             self._core.pause()
+            self._clock.stop()
 
     def resume(self) -> None:
         """SIGCONT."""
-        if self._core is not None and self.paused:
+        if self._core is not None and self._clock is not None and self.paused:
+            random, clock = self._world.random, self._world.clock
+            clock.call_after(random.uniform(0.0, GO_ON_WITHIN), self._clock.go_on)
             self._core.resume()
 
     def crash_before(self, condition: Callable[[Command], bool]) -> None:
         """Kill the running process before the first command for which the condition holds."""
         self._crash = condition
+
+    def crash_at_save(self, number: int, seconds: float | None) -> None:
+        """Kill the running process right before its `number`-th save from now on, or in so many
+        seconds after that was begun."""
+        self._saves_left, self._crash_in = number, seconds
 
     def watch(self, act: Callable[[Command], bool]) -> None:
         """Call `act` with every command that the running process lets go of, until it says yes."""
@@ -164,6 +194,23 @@ class SchedulerHost:
                 f.Released(process=self.process, command=command, now=self._world.clock.now)
             )
         return True
+
+    def _before_save(self) -> bool:
+        if self._saves_left is None:
+            return True
+        self._saves_left -= 1
+        if self._saves_left > 0:
+            return True
+        self._saves_left = None
+        if self._crash_in is None:
+            self._world.clock.call_after(0.0, self._ended, "crashed before a save")
+            return False
+        self._world.clock.call_after(self._crash_in, self._kill_process, self.process)
+        return True
+
+    def _kill_process(self, process: int) -> None:
+        if process == self.process:
+            self.kill()
 
     def _failed(self, event: Event, error: Exception) -> None:
         if isinstance(error, PromiseBroken):

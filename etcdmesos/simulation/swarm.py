@@ -22,6 +22,10 @@ UNHURRIED = 1 / 4
 """Of a pause.  The longer a world's story, the more seldom members are probed, agents pinged and
 keys written, so that no seed costs much more than another."""
 RARE, OFTEN = 0.2, 3.0
+ELECTED = 0.7
+"""How many worlds have two schedulers and an election."""
+SESSION_MOST = 40.0
+"""Seconds; servers accept no more of a client (20 ticks of 2 s)."""
 ZONED = 0.25
 """How many worlds have zones."""
 
@@ -48,6 +52,8 @@ def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> O
         etcd_version=random.choice(VERSIONS),
         probe_interval=max(random.choice((1.0, 2.0, 5.0)), unhurried),
         bootstrap_limit=random.choice((10.0, 60.0, 180.0)),
+        elected=_elected(seed),
+        session_timeout=_session_timeout(seed, unhurried),
         ping_timeout=max(random.choice((1.0, 1.0, 15.0)), min(unhurried, 15.0)),
         faults=_mix(random, sorted(faults)),
         faults_wanted=random.randint(5, 12),
@@ -57,6 +63,15 @@ def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> O
         write_pause=max(random.choice((1.0, 3.0, 10.0)), unhurried),
         neighbour=random.random() < 0.04,
     )
+
+
+def _elected(seed: int) -> bool:
+    return Random(f"election {seed}").random() < ELECTED  # noqa: S311 (nothing secret)
+
+
+def _session_timeout(seed: int, unhurried: float) -> float:
+    random = Random(f"session {seed}")  # noqa: S311 (nothing secret)
+    return min(SESSION_MOST, max(random.choice((3.0, 10.0)), unhurried))
 
 
 def _placement(seed: int, size: int, agents: int) -> tuple[int, str]:

@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from etcdmesos.ports import CommandPort, Post
+from etcdmesos.simulation.channel import Channels
 from etcdmesos.simulation.clock import Clock
 from etcdmesos.simulation.etcd import EtcdWorld
 from etcdmesos.simulation.executor_host import ExecutorHosts
@@ -26,10 +27,13 @@ from etcdmesos.simulation.observer import Observer, WatchedExecutor
 from etcdmesos.simulation.operator import Operator
 from etcdmesos.simulation.options import Cores, Options, real_cores
 from etcdmesos.simulation.oracles import Books, Judge, registered
-from etcdmesos.simulation.record_store import RecordService
+from etcdmesos.simulation.process_clock import ProcessClock
 from etcdmesos.simulation.scheduler_host import SchedulerHost
 from etcdmesos.simulation.trace import Trace
 from etcdmesos.simulation.workload import Workload
+from etcdmesos.simulation.zookeeper.client import Client
+from etcdmesos.simulation.zookeeper.requests import Create, Transaction
+from etcdmesos.simulation.zookeeper.service import ZooKeeper
 from etcdmesos.step import Command, Event
 
 if TYPE_CHECKING:
@@ -38,7 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["World"]
 
 SCHEDULERS = ("scheduler-a", "scheduler-b")
-"""Two machines, so that one scheduler can be replaced by another while it is only stopped."""
+"""Two machines.  With an election, one runs a standby; without, it stays empty until a fault has
+the scheduler replaced while that is only stopped."""
 
 NEIGHBOUR_AHEAD = 5.0
 """Seconds that the other framework, where there is one, has before ours begins."""
@@ -85,11 +90,15 @@ class World:
                 ping_timeout=options.ping_timeout,
             ),
         )
-        self.store = RecordService(self.network, self.random, self.observer.stored)
+        self.mesos.on_call = self.observer.obeyed
+        self.zookeeper = ZooKeeper(self.network, self.random, self._written)
+        self._connections = Channels(self.network)
+        folder = f"/{self.settings.framework_name}"
+        self.record_path, self.election_path = f"{folder}/record", f"{folder}/election"
+        folders = (Create(folder), Create(self.election_path))
+        self.zookeeper.tree.answer(Transaction(folders), session=0)
         self.schedulers = [SchedulerHost(self, self.hosts.add(name)) for name in SCHEDULERS]
-        self.scheduler = self.schedulers[0]
-        """The one in charge; the other one waits to replace it."""
-        self.schedulers[1].supervised = False
+        self.schedulers[1].supervised = self.settings.elected
         self.workload = Workload(self, options.write_pause)
         self.neighbour = Neighbour(self) if options.neighbour else None
         self.faults_injected: dict[str, int] = {}
@@ -105,7 +114,8 @@ class World:
         if self.neighbour is not None:
             self.neighbour.start()
             self.run(NEIGHBOUR_AHEAD)
-        self.scheduler.start()
+        for scheduler in self.schedulers:
+            scheduler.start()
 
     # What happens
 
@@ -122,6 +132,11 @@ class World:
         """Steps of all cores, schedulers' and executors'."""
         return sum(one.steps for one in self.schedulers) + self.observer.executor_steps
 
+    @property
+    def scheduler(self) -> SchedulerHost:
+        """The one in charge: of those that run, the one that took over last."""
+        return max(self.schedulers, key=lambda one: (one.running, one.epoch))
+
     def next_scheduler_process(self) -> int:
         """A number that no other scheduler process has."""
         self._processes += 1
@@ -131,6 +146,15 @@ class World:
         """What a scheduler process talks to Mesos through."""
         info = FrameworkInfo(name=self.settings.framework_name)
         return (self.mesos.scheduler_port(party, post, info),)
+
+    def zookeeper_client(self, clock: ProcessClock, party: str, process: int) -> Client:
+        """What a scheduler process talks to ZooKeeper through."""
+        timeout = self.options.session_timeout
+        return Client(self.zookeeper, self._connections, clock, party, process, timeout)
+
+    def _written(self, process: int, path: str, data: bytes | None) -> None:
+        if path == self.record_path:
+            self.observer.stored(process, data)
 
     def token_at(self, client_url: str) -> str:
         """The token of whoever listens at a client URL; "" for nobody."""
@@ -175,7 +199,8 @@ class World:
         self.network.fate = None
         self.network.late_probability = 0.0
         self.network.heal_all()
-        self.store.available, self.store.fate, self.store.stall = True, None, 0.0
+        self.zookeeper.come_back()
+        self.zookeeper.fate, self.zookeeper.stall = None, 0.0
         self.mesos.resume_master()
         self.mesos.start_master()
         self.mesos.registry.launches_to_refuse = 0

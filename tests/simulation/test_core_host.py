@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from attrs import evolve, frozen
 
-from etcdmesos.errors import SaveConflict, StoreError
+from etcdmesos.errors import SaveConflict, SaveUnknown, StoreError
 from etcdmesos.simulation.clock import Clock
 from etcdmesos.simulation.core_host import CoreHost
-from etcdmesos.step import Command, CommandFailed, Event, Exit, LoadRecord, SaveFailed, Step
+from etcdmesos.step import (
+    Command,
+    CommandDone,
+    CommandFailed,
+    CommandUnknown,
+    DeleteRecord,
+    Event,
+    Exit,
+    LoadRecord,
+    PutRecordAside,
+    RecordPutAside,
+    SaveFailed,
+    Step,
+)
 
 
 @frozen(kw_only=True)
@@ -147,6 +161,53 @@ def test_loading_blocks_and_exit_closes_after_the_steps_other_commands() -> None
     clock.run_until(3.0)
     assert (voice.said, voice.closed, store.ended, ends) == (["a"], True, "closed", [(2, "enough")])
     assert not host.running
+
+
+class ErasableSlowStore(SlowStore):
+    """`error` is the answer to an erasure, too."""
+
+    def delete(self, done: Callable[[StoreError | None], None], /) -> None:
+        self.clock.call_after(1.0, done, self.error)
+
+    def put_aside(self, done: Callable[[str | StoreError], None], /) -> None:
+        self.clock.call_after(1.0, done, self.error or "aside")
+
+
+ERASURES = {
+    "gone": (DeleteRecord(), None, CommandDone),
+    "not known": (DeleteRecord(), SaveUnknown("no answer"), CommandUnknown),
+    "not gone": (PutRecordAside(), SaveConflict("another's"), CommandFailed),
+    "aside": (PutRecordAside(), None, RecordPutAside),
+}
+
+
+@pytest.mark.parametrize("case", ERASURES.values(), ids=ERASURES)
+def test_erasing_blocks_and_tells_how_it_ended(
+    case: tuple[Command, StoreError | None, type[Event]],
+) -> None:
+    command, error, told = case
+    clock = Clock()
+    host = CoreHost(clock, step, Log(), ErasableSlowStore(clock, error))
+    host.start(Heard(commands=(command,)))
+    clock.run_until(0.5)
+    host.post(Heard())
+    clock.run_until(2.0)
+    assert host.model.seen == (("Heard", 0.0), ("Heard", 1.0), (told.__name__, 1.0))
+
+
+def test_a_store_that_cannot_erase_says_so() -> None:
+    clock, host, _, _ = made()
+    host.start(Heard(commands=(DeleteRecord(),)))
+    clock.run_until(0.5)
+    assert [name for name, _ in host.model.seen] == ["Heard", "CommandFailed"]
+
+
+def test_a_process_can_be_killed_before_a_save() -> None:
+    clock, host, voice, store = made()
+    host.before_save = lambda: False
+    host.start(Heard(commands=AB, save="r"))
+    clock.run_until(2.0)
+    assert (store.saved, voice.said, store.ended) == ([], [], "abandoned")
 
 
 def test_a_process_clock_may_be_ahead_of_the_worlds() -> None:

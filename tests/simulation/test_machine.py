@@ -36,11 +36,19 @@ class AnyFaults(RuleBasedStateMachine):
         size=st.sampled_from([1, 3, 3, 5]),
         spare=st.integers(0, 2),
         single=st.booleans(),
+        elected=st.booleans(),
         version=st.sampled_from(["3.4.23", "3.5.30"]),
         ahead=st.sampled_from([0.0, 1.0, 5.0]),
     )
     def begin(
-        self, seed: int, size: int, spare: int, single: bool, version: str, ahead: float
+        self,
+        seed: int,
+        size: int,
+        spare: int,
+        single: bool,
+        elected: bool,
+        version: str,
+        ahead: float,
     ) -> None:
         """A new cluster, some seconds after its start."""
         self.world = World(
@@ -49,6 +57,7 @@ class AnyFaults(RuleBasedStateMachine):
                 cluster_size=size,
                 agents=size + spare,
                 single_instance=single,
+                elected=elected,
                 etcd_version=version,
             )
         )

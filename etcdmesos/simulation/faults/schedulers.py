@@ -16,10 +16,15 @@ from etcdmesos.cluster.commands import (
     RemoveMember,
 )
 from etcdmesos.simulation.faults.base import Fault
+from etcdmesos.simulation.mesos.master import MASTER as MASTER_ADDRESS
+from etcdmesos.simulation.zookeeper.service import ADDRESS as ZOOKEEPER_ADDRESS
 from etcdmesos.step import Command
 
 if TYPE_CHECKING:
     from etcdmesos.simulation.world import World
+
+MASTER, _ = MASTER_ADDRESS
+ZOOKEEPER, _ = ZOOKEEPER_ADDRESS
 
 
 @frozen(kw_only=True)
@@ -97,6 +102,18 @@ class SchedulerCrashesAtChange(Fault):
 
 
 @frozen(kw_only=True)
+class SchedulerCrashesAtSave(Fault):
+    """It dies right before it writes the record the n-th time from now on, or while it does."""
+
+    def available(self, world: World) -> bool:
+        return world.scheduler.running
+
+    def inject(self, world: World) -> None:
+        seconds = None if self.pick % 3 == 0 else self.pick // 12 % 8 / 1000
+        world.scheduler.crash_at_save(1 + self.pick // 3 % 4, seconds)
+
+
+@frozen(kw_only=True)
 class SchedulerStopped(Fault):
     """SIGTERM; its supervisor starts another one."""
 
@@ -121,18 +138,85 @@ class SchedulerPaused(Fault):
 
 
 @frozen(kw_only=True)
+class SchedulerStoodStill(Fault):
+    """It is stopped for minutes: whoever stands by has long taken over when it goes on."""
+
+    def available(self, world: World) -> bool:
+        return world.scheduler.running and not world.scheduler.paused
+
+    def inject(self, world: World) -> None:
+        scheduler = world.scheduler
+        scheduler.pause()
+        world.undo_after(60.0 + self.seconds, scheduler.resume)
+
+
+@frozen(kw_only=True)
 class SchedulerReplaced(Fault):
     """It is stopped and taken for dead; one on another machine takes over; then it goes on."""
 
     def available(self, world: World) -> bool:
-        first, second = world.schedulers
-        return world.scheduler is first and first.running and second.host.up
+        return world.scheduler.running and all(one.host.up for one in world.schedulers)
 
     def inject(self, world: World) -> None:
-        old, new = world.schedulers
+        old = world.scheduler
+        (new,) = (one for one in world.schedulers if one is not old)
         old.pause()
-        # Nobody starts the old one again: two would take over from each other for ever.
-        old.supervised, new.supervised = False, True
-        world.scheduler = new
+        if world.settings.elected:
+            world.zookeeper.expire_sessions_of(old.process)
+        else:
+            # Nobody starts the old one again: two would take over from each other for ever.
+            old.supervised, new.supervised = False, True
         new.start()
         world.undo_after(self.seconds, old.resume)
+
+
+@frozen(kw_only=True)
+class SessionExpires(Fault):
+    """ZooKeeper ends its session sooner than it counts itself: their clocks do not agree."""
+
+    def available(self, world: World) -> bool:
+        return world.scheduler.running
+
+    def inject(self, world: World) -> None:
+        world.zookeeper.expire_sessions_of(world.scheduler.process)
+
+
+@frozen(kw_only=True)
+class SchedulerCutFromZooKeeper(Fault):
+    """It reaches all but ZooKeeper."""
+
+    def available(self, world: World) -> bool:
+        return world.scheduler.running
+
+    def inject(self, world: World) -> None:
+        _cut(world, ZOOKEEPER, self.pick % 4 == 0, self.seconds)
+
+
+@frozen(kw_only=True)
+class SchedulerCutFromMaster(Fault):
+    """It reaches all but the Mesos master."""
+
+    def available(self, world: World) -> bool:
+        return world.scheduler.running
+
+    def inject(self, world: World) -> None:
+        _cut(world, MASTER, self.pick % 4 == 0, self.seconds)
+
+
+@frozen(kw_only=True)
+class StandbyKilled(Fault):
+    """SIGKILL of one that is not in charge; its supervisor starts another one."""
+
+    def available(self, world: World) -> bool:
+        return any(one.running for one in world.schedulers if one is not world.scheduler)
+
+    def inject(self, world: World) -> None:
+        for one in world.schedulers:
+            if one is not world.scheduler:
+                one.kill()
+
+
+def _cut(world: World, party: str, one_way: bool, seconds: float) -> None:
+    network, host = world.network, world.scheduler.host.name
+    network.cut(host, party, one_way=one_way)
+    world.undo_after(seconds, lambda: network.heal(host, party, one_way=one_way))

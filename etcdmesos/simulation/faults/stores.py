@@ -1,4 +1,4 @@
-"""Faults of the record store."""
+"""Faults of ZooKeeper."""
 
 from __future__ import annotations
 
@@ -14,26 +14,22 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class StoreAway(Fault):
-    """The store refuses everything for a while."""
+    """No server answers for a while; sessions outlive that."""
 
     def available(self, world: World) -> bool:
-        return world.store.available
+        return world.zookeeper.available
 
     def inject(self, world: World) -> None:
-        world.store.available = False
-
-        def undo() -> None:
-            world.store.available = True
-
-        world.undo_after(self.seconds, undo)
+        world.zookeeper.go_away()
+        world.undo_after(self.seconds, world.zookeeper.come_back)
 
 
 @frozen(kw_only=True)
 class SavesUnknown(Fault):
-    """Answers to writes get lost; some of those writes are carried out, some are not."""
+    """Connections break at many writes; some of those writes are carried out, some are not."""
 
     def available(self, world: World) -> bool:
-        return world.store.fate is None
+        return world.zookeeper.fate is None
 
     def inject(self, world: World) -> None:
         random = world.random
@@ -42,9 +38,9 @@ class SavesUnknown(Fault):
             return random.random() < 0.5, random.random() < 0.5
 
         def undo() -> None:
-            world.store.fate = None
+            world.zookeeper.fate = None
 
-        world.store.fate = fate
+        world.zookeeper.fate = fate
         world.undo_after(self.seconds, undo)
 
 
@@ -53,12 +49,12 @@ class StoreSlow(Fault):
     """Every request takes seconds."""
 
     def available(self, world: World) -> bool:
-        return world.store.stall == 0.0
+        return world.zookeeper.stall == 0.0
 
     def inject(self, world: World) -> None:
-        world.store.stall = 0.5 + self.pick % 8
+        world.zookeeper.stall = 0.5 + self.pick % 8
 
         def undo() -> None:
-            world.store.stall = 0.0
+            world.zookeeper.stall = 0.0
 
         world.undo_after(self.seconds, undo)

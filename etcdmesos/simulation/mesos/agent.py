@@ -13,9 +13,9 @@ from attrs import define, field
 
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 from etcdmesos.mesos.tasks import Task
+from etcdmesos.simulation.channel import Channel, Channels, End
 from etcdmesos.simulation.clock import Timer
 from etcdmesos.simulation.hosts import Host
-from etcdmesos.simulation.mesos.channel import Channel, Channels, End
 from etcdmesos.simulation.mesos.containers import (
     Ending,
     Executor,

@@ -13,8 +13,8 @@ from attrs import define, field, frozen
 
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 from etcdmesos.mesos.tasks import Task
+from etcdmesos.simulation.channel import Channels, End
 from etcdmesos.simulation.hosts import Host
-from etcdmesos.simulation.mesos.channel import Channels, End
 from etcdmesos.simulation.mesos.options import FrameworkInfo
 from etcdmesos.simulation.mesos.records import TERMINAL
 

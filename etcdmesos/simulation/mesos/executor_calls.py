@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from etcdmesos.mesos.statuses import TaskStatus
-from etcdmesos.simulation.mesos.channel import End
+from etcdmesos.simulation.channel import End
 from etcdmesos.simulation.mesos.containers import Container, Executor, Phase, Sink, ended_state
 from etcdmesos.simulation.mesos.master import Refusal
 from etcdmesos.simulation.network import Exchange

@@ -24,8 +24,8 @@ from etcdmesos.executor.model import Update
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 from etcdmesos.mesos.tasks import Task
 from etcdmesos.ports import Post
+from etcdmesos.simulation.channel import Channel
 from etcdmesos.simulation.mesos.agent import AGENT_PORT
-from etcdmesos.simulation.mesos.channel import Channel
 from etcdmesos.simulation.mesos.containers import Container
 from etcdmesos.simulation.mesos.executor_calls import MessageCall, SubscribeCall, UpdateCall
 from etcdmesos.simulation.mesos.master import Refusal

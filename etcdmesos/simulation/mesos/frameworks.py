@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from etcdmesos.cluster.events import Event, FrameworkRefused, Subscribed
 from etcdmesos.mesos.statuses import TaskState
+from etcdmesos.simulation.channel import End
 from etcdmesos.simulation.mesos.allocation import Allocation
 from etcdmesos.simulation.mesos.books import Books
-from etcdmesos.simulation.mesos.channel import End
 from etcdmesos.simulation.mesos.daemon import Daemon
 from etcdmesos.simulation.mesos.options import FrameworkInfo, MesosOptions
 from etcdmesos.simulation.mesos.records import TERMINAL, Framework

@@ -15,9 +15,9 @@ from etcdmesos.cluster import commands
 from etcdmesos.cluster.events import Event
 from etcdmesos.mesos.master_state import ListedFramework, ListedTask, MasterState
 from etcdmesos.mesos.statuses import TaskStatus
+from etcdmesos.simulation.channel import End
 from etcdmesos.simulation.mesos.allocation import Allocation
 from etcdmesos.simulation.mesos.books import Books
-from etcdmesos.simulation.mesos.channel import End
 from etcdmesos.simulation.mesos.daemon import Daemon
 from etcdmesos.simulation.mesos.frameworks import Frameworks
 from etcdmesos.simulation.mesos.membership import Membership
@@ -71,8 +71,14 @@ class Master(Daemon):
     """One life of the leading master."""
 
     def __init__(
-        self, network: Network, random: Random, options: MesosOptions, registry: Registry
+        self,
+        network: Network,
+        random: Random,
+        options: MesosOptions,
+        registry: Registry,
+        on_call: Callable[[Call], None],
     ) -> None:
+        """`on_call` is told of every call that is carried out."""
         super().__init__(network.clock)
         self.network = network
         self.books = Books(registry)
@@ -82,6 +88,7 @@ class Master(Daemon):
         self.tasks = Tasks(self.books, self.allocation)
         self.recovering = False
         self._options = options
+        self._on_call = on_call
         self._ends: list[End] = []
         self._calls: dict[type, Callable[[Framework, Any], None]] = {
             commands.Launch: self.tasks.launch,
@@ -162,6 +169,7 @@ class Master(Daemon):
         return None
 
     def _carry_out(self, call: Call) -> None:
+        self._on_call(call)
         self._calls[type(call.command)](self.books.frameworks[call.framework_id], call.command)
 
     def _suppress(self, framework: Framework, _call: commands.Suppress) -> None:

@@ -9,10 +9,10 @@ from attrs import frozen
 from etcdmesos.cluster.events import AgentLost
 from etcdmesos.mesos.statuses import TaskState
 from etcdmesos.mesos.tasks import Task
+from etcdmesos.simulation.channel import End
 from etcdmesos.simulation.mesos.allocation import Allocation
 from etcdmesos.simulation.mesos.amounts import amount_of, total_of
 from etcdmesos.simulation.mesos.books import Books
-from etcdmesos.simulation.mesos.channel import End
 from etcdmesos.simulation.mesos.daemon import Daemon
 from etcdmesos.simulation.mesos.frameworks import Frameworks
 from etcdmesos.simulation.mesos.options import AgentSpec, FrameworkInfo, MesosOptions

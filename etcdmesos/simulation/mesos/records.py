@@ -10,9 +10,9 @@ from attrs import define, field
 from etcdmesos.cluster.events import Event
 from etcdmesos.mesos.statuses import TaskState
 from etcdmesos.mesos.tasks import Task
+from etcdmesos.simulation.channel import End
 from etcdmesos.simulation.clock import Timer
 from etcdmesos.simulation.mesos.amounts import Amount, amount_of
-from etcdmesos.simulation.mesos.channel import End
 from etcdmesos.simulation.mesos.options import AgentSpec, FrameworkInfo
 
 if TYPE_CHECKING:

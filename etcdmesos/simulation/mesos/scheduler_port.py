@@ -33,7 +33,7 @@ from etcdmesos.cluster.events import (
 )
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.ports import Post
-from etcdmesos.simulation.mesos.channel import Channels
+from etcdmesos.simulation.channel import Channels
 from etcdmesos.simulation.mesos.master import MASTER, Call, ReadState, Refusal
 from etcdmesos.simulation.mesos.options import FrameworkInfo
 from etcdmesos.simulation.mesos.subscription import Subscription

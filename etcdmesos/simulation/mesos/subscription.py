@@ -9,8 +9,8 @@ from typing import Any
 
 from etcdmesos.cluster.events import Disconnected, Event, FrameworkRefused, Subscribed
 from etcdmesos.ports import Post
+from etcdmesos.simulation.channel import Channel, Channels
 from etcdmesos.simulation.clock import Timer
-from etcdmesos.simulation.mesos.channel import Channel, Channels
 from etcdmesos.simulation.mesos.master import MASTER, Refusal, SubscribeCall
 from etcdmesos.simulation.mesos.options import FrameworkInfo
 from etcdmesos.simulation.network import CallFailure

@@ -6,18 +6,18 @@ daemons, not here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 from etcdmesos.cluster.events import Event
 from etcdmesos.ports import Post
+from etcdmesos.simulation.channel import Channels
 from etcdmesos.simulation.clock import Clock
 from etcdmesos.simulation.errors import ImpossibleWorld
 from etcdmesos.simulation.hosts import Host
 from etcdmesos.simulation.mesos.agent import Agent, AgentDisk
-from etcdmesos.simulation.mesos.channel import Channels
 from etcdmesos.simulation.mesos.containers import Executor, ExecutorFactory
-from etcdmesos.simulation.mesos.master import MASTER, Master
+from etcdmesos.simulation.mesos.master import MASTER, Call, Master
 from etcdmesos.simulation.mesos.options import FrameworkInfo, MesosOptions
 from etcdmesos.simulation.mesos.records import Registry
 from etcdmesos.simulation.mesos.scheduler_port import SchedulerPort
@@ -42,6 +42,8 @@ class SimulatedMesos:
         self.options = options or MesosOptions()
         if len(hosts) > len(self.options.agents):
             raise ImpossibleWorld(f"{len(hosts)} hosts, {len(self.options.agents)} agents")
+        self.on_call: Callable[[Call], None] | None = None
+        """Told of every scheduler call that a master carries out."""
         self.channels = Channels(network)
         self.registry = Registry()
         self.disks = {
@@ -122,7 +124,11 @@ class SimulatedMesos:
     # The master
 
     def _new_master(self) -> Master:
-        return Master(self._network, self._random, self.options, self.registry)
+        return Master(self._network, self._random, self.options, self.registry, self._called)
+
+    def _called(self, call: Call) -> None:
+        if self.on_call is not None:
+            self.on_call(call)
 
     def kill_master(self) -> None:
         """SIGKILL of the leading master; nobody leads until `start_master`."""

@@ -58,6 +58,12 @@ class Told:
 
     now: float = 0.0
     """What its clock said when it was last told anything."""
+    leads: bool = True
+    """That it is the one that may act; without an election it always is."""
+    failed_over: bool = False
+    """That another scheduler of its framework has subscribed."""
+    asked_since_write: bool = False
+    """A change of etcd's list, since the record was last written by it."""
     subscribed: bool = False
     subscriptions: int = 0
     heard: set[str] = field(factory=set)
@@ -115,6 +121,8 @@ class Books:
     durable: Record | None = None
     writer: int = 0
     """The process that wrote what is durable."""
+    written: dict[int, Record] = field(factory=dict)
+    """By process, the record it wrote last."""
     writer_of_epoch: dict[int, int] = field(factory=dict)
     launched: dict[str, int] = field(factory=dict)
     """Task ids ever launched, and in which generation."""
@@ -144,8 +152,13 @@ class Books:
         """What this scheduler process was told."""
         told = self.told.get(process)
         if told is None:
-            told = self.told[process] = Told()
+            told = self.told[process] = Told(leads=not self.settings.elected)
         return told
+
+    def record_of(self, process: int) -> Record | None:
+        """What it may go by when it lets go of a command: the record it wrote last, which another
+        one may have taken over meanwhile; or what is durable, if it never wrote one."""
+        return self.written.get(process, self.durable)
 
     # Taking facts in: before the oracles judge them, what was heard; after that, what was done.
 
@@ -179,6 +192,18 @@ class Books:
                 _see_together(told, event.health, before.record, self.settings)
         elif isinstance(event, e.ProgressMade):
             told.progress_at = now
+
+
+def _gained(told: Told, _: e.LeadershipGained) -> None:
+    told.leads = True
+
+
+def _not_leading(told: Told, _: e.LeadershipSuspended | e.LeadershipLost) -> None:
+    told.leads = False
+
+
+def _refused(told: Told, _: e.FrameworkRefused) -> None:
+    told.failed_over = True
 
 
 def _subscribed(told: Told, _: e.Subscribed) -> None:
@@ -263,6 +288,10 @@ def _loaded(told: Told, event: RecordLoaded[Record]) -> None:
 
 
 _HEARD: dict[type[Event], Callable[[Told, Any], None]] = {
+    e.LeadershipGained: _gained,
+    e.LeadershipSuspended: _not_leading,
+    e.LeadershipLost: _not_leading,
+    e.FrameworkRefused: _refused,
     e.Subscribed: _subscribed,
     e.Disconnected: _disconnected,
     e.MasterStateRead: _state_read,
@@ -291,6 +320,7 @@ def _released(books: Books, fact: f.Released) -> None:
     told = books.to(fact.process)
     if isinstance(fact.command, RECONFIGURES):
         told.changing, told.listing_stands = fact.command, False
+        told.asked_since_write = True
         if isinstance(fact.command, c.AddLearner):
             told.added.add(fact.command.member)
     elif isinstance(fact.command, c.Launch):
@@ -306,9 +336,15 @@ def _stored(books: Books, fact: f.Stored) -> None:
         kept = {m.name for m in fact.record.members}
         books.left |= {m.name for m in books.durable.members} - kept
     books.durable, books.writer = fact.record, fact.process
+    books.written[fact.process] = fact.record
+    books.to(fact.process).asked_since_write = False
     books.writer_of_epoch.setdefault(fact.record.epoch, fact.process)
     for member in fact.record.members:
         books.generation_of.setdefault(member.name, member.generation)
+
+
+def _erased(books: Books, _: f.Erased) -> None:
+    books.durable = None
 
 
 def _etcd_started(books: Books, fact: f.EtcdStarted) -> None:
@@ -336,6 +372,7 @@ _NOTES: dict[type[f.Fact], Callable[[Books, Any], None]] = {
     f.Stepped: _stepped,
     f.Released: _released,
     f.Stored: _stored,
+    f.Erased: _erased,
     f.EtcdStarted: _etcd_started,
     f.EtcdEnded: _etcd_ended,
     f.LearnerCaughtUp: _caught_up,

@@ -23,7 +23,7 @@ def launches_are_on_record(books: Books, fact: Released) -> Iterator[str]:
     """A launched task is on the durable record, as it is, and was never launched before."""
     if not isinstance(fact.command, Launch):
         return
-    record = books.durable
+    record = books.record_of(fact.process)
     for task in fact.command.tasks:
         if task.id in books.launched:
             yield f"{task.id} is launched a second time"
@@ -42,9 +42,10 @@ def launches_are_on_record(books: Books, fact: Released) -> Iterator[str]:
 
 @oracle(Promise.INTENT, Released)
 def kills_are_on_record(books: Books, fact: Released) -> Iterator[str]:
-    """A member's task is killed only once the durable record says that it is being removed."""
-    command, record = fact.command, books.durable
-    if not isinstance(command, Kill | Shutdown) or record is None:
+    """A member's task is killed only once the durable record says that it is being removed, or that
+    the whole cluster is."""
+    command, record = fact.command, books.record_of(fact.process)
+    if not isinstance(command, Kill | Shutdown) or record is None or record.uninstalling:
         return
     for member in record.members:
         for task in member.tasks:

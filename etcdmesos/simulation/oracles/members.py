@@ -98,13 +98,14 @@ def members_are_few_and_apart(books: Books, fact: Stored) -> Iterator[str]:
 @oracle(Promise.SIZE, Released)
 def launches_stay_within_the_size(books: Books, fact: Released) -> Iterator[str]:
     """What may run of the members on record, with what is being launched, fits the size."""
-    if not isinstance(fact.command, Launch) or books.durable is None:
+    record = books.record_of(fact.process)
+    if not isinstance(fact.command, Launch) or record is None:
         return
     dead = books.to(fact.process).dead
-    recorded = {task.id for member in books.durable.members for task in member.tasks}
+    recorded = {task.id for member in record.members for task in member.tasks}
     pending = {task.id for task in fact.command.tasks}
     may_run = {i for i in recorded if i in books.launched and i not in dead} | pending
-    if len(may_run) > books.durable.target_size:
+    if len(may_run) > record.target_size:
         yield f"{len(may_run)} tasks may run: {', '.join(sorted(may_run))}"
     agents = [books.agent_of[i] for i in may_run - pending]
     agents += [task.agent_id for task in fact.command.tasks]

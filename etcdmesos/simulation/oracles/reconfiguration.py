@@ -88,7 +88,8 @@ def learners_have_caught_up(books: Books, fact: Released | MembersChanged) -> It
 @oracle(Promise.LEARNERS, Released)
 def the_dead_leave_first(books: Books, fact: Released) -> Iterator[str]:
     """A learner is first asked for only when no voter on the list is known to be dead."""
-    command, told, record = fact.command, books.to(fact.process), books.durable
+    command, told = fact.command, books.to(fact.process)
+    record = books.record_of(fact.process)
     if not isinstance(command, AddLearner) or record is None or told.listing is None:
         return
     if command.member in told.added:
@@ -122,7 +123,8 @@ def removals_leave_a_quorum(books: Books, fact: Released) -> Iterator[str]:
 @oracle(Promise.LEARNERS, Released)
 def learners_start_when_listed(books: Books, fact: Released) -> Iterator[str]:
     """A member that joins a living cluster is launched only when the list was read with it."""
-    command, told, record = fact.command, books.to(fact.process), books.durable
+    command, told = fact.command, books.to(fact.process)
+    record = books.record_of(fact.process)
     if not isinstance(command, Launch) or record is None:
         return
     for task in command.tasks:
@@ -146,9 +148,8 @@ def the_list_stays_within_the_size(books: Books, fact: MembersChanged) -> Iterat
 @oracle(Promise.INTENT, Released)
 def changes_are_on_record(books: Books, fact: Released) -> Iterator[str]:
     """A change is asked for only once the durable record names it."""
-    command, record = fact.command, books.durable
-    # A call that a deposed scheduler had let go of may come late, and is harmless.
-    if not isinstance(command, RECONFIGURES) or record is None or books.writer != fact.process:
+    command, record = fact.command, books.record_of(fact.process)
+    if not isinstance(command, RECONFIGURES) or record is None:
         return
     change = record.change
     if change is None:
@@ -168,7 +169,8 @@ def changes_are_on_record(books: Books, fact: Released) -> Iterator[str]:
 def only_the_failed_are_removed(books: Books, fact: Released) -> Iterator[str]:
     """A voter is removed only if it is dead, called corrupt, was out of reach for -member-timeout,
     or was for as long not seen among those that serve."""
-    command, told, record = fact.command, books.to(fact.process), books.durable
+    command, told = fact.command, books.to(fact.process)
+    record = books.record_of(fact.process)
     if not isinstance(command, RemoveMember) or told.listing is None:
         return
     entry = told.listing.entry(command.id)

@@ -31,9 +31,12 @@ def strays_are_ended(books: Books, fact: Stepped) -> Iterator[str]:
 
 @oracle(Promise.REPLACED, Released)
 def members_are_spared(books: Books, fact: Released) -> Iterator[str]:
-    """Once it has served, nobody asks for the end of a recorded member's task."""
-    record = books.durable
+    """Once it has served, nobody asks for the end of a recorded member's task, unless the whole
+    cluster is to end."""
+    record = books.record_of(fact.process)
     if not isinstance(fact.command, Kill | Shutdown) or record is None or not record.served:
+        return
+    if record.uninstalling:
         return
     named = fact.command.task_id if isinstance(fact.command, Kill) else fact.command.executor_id
     for member in record.members:

@@ -7,6 +7,7 @@ from etcdmesos.simulation.planted import (
     bootstraps,
     executors,
     intents,
+    leaderships,
     places,
     readings,
     replacements,
@@ -14,7 +15,7 @@ from etcdmesos.simulation.planted import (
 )
 from etcdmesos.simulation.planted.registry import PlantedBug, registered
 
-_ROOMS = (bootstraps, executors, intents, places, readings, replacements, waits)
+_ROOMS = (bootstraps, executors, intents, leaderships, places, readings, replacements, waits)
 """Imported for their bugs, which register themselves."""
 
 __all__ = ["PlantedBug", "registered"]

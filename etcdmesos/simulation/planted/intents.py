@@ -143,8 +143,8 @@ def subscribes_before_the_takeover() -> Cores:
     """Mesos and the record store are contacted at the same time."""
 
     def keep(draft: Draft) -> Draft:
-        mesos = draft.model.mesos
-        if not (draft.model.store.loaded or mesos.subscribed or mesos.subscribing):
+        mesos, leads = draft.model.mesos, draft.model.leadership.held
+        if leads and not (draft.model.store.loaded or mesos.subscribed or mesos.subscribing):
             draft = draft.having(mesos=evolve(mesos, subscribing=True)).asking(
                 Subscribe(framework_id=draft.model.record.framework_id)
             )

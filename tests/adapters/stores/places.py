@@ -16,6 +16,7 @@ from etcdmesos.adapters.zookeeper import ZooKeeperSession, ZooKeeperUrl
 from etcdmesos.cluster.record import Record
 from etcdmesos.ports import ErasableStore
 from tests import real_zookeeper
+from tests.adapters.stores.simulated import InSimulation
 
 
 class Place(Protocol):
@@ -100,6 +101,7 @@ class InZooKeeper:
 PLACES: dict[str, Callable[[Path, Sessions], Place]] = {
     "memory": InMemory,
     "file": InFile,
+    "simulation": InSimulation,
     "zookeeper": partial(InZooKeeper, 1),
     "zookeeper-ensemble": partial(InZooKeeper, 3),
 }

@@ -15,6 +15,7 @@ from etcdmesos.cluster.model import MesosLink, Model, StoreLink
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.record import Member, Purpose, Record, RecordedTask, Role
 from etcdmesos.cluster.record import Step as MemberStep
+from etcdmesos.cluster.settings import Settings
 from etcdmesos.mesos.master_state import ListedFramework, ListedTask, MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
@@ -32,10 +33,10 @@ NOWHERE = MasterState(
 )
 
 
-def verdict(oracle: str, *facts: f.Fact) -> str:
+def verdict(oracle: str, *facts: f.Fact, settings: Settings = SETTINGS) -> str:
     """What this oracle alone says of a trace: "" when it accepts it."""
     (chosen,) = [one for one in registered() if one.name == oracle]
-    judge = Judge(Books(SETTINGS), [chosen])
+    judge = Judge(Books(settings), [chosen])
     try:
         for fact in facts:
             judge.see(fact)

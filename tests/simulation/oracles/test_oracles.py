@@ -13,7 +13,7 @@ from etcdmesos.mesos.statuses import TaskState, TaskStatus
 from etcdmesos.simulation import facts as f
 from etcdmesos.simulation.oracles import registered
 from etcdmesos.step import Step
-from tests.simulation.oracles import make, reconfigurations
+from tests.simulation.oracles import leaderships, make, reconfigurations
 
 DEAD = TaskStatus(task_id="etcd-1-1", state=TaskState.FAILED, agent_id="agent-1")
 KILL = c.Kill(task_id="etcd-1-1", agent_id="agent-1")
@@ -308,7 +308,7 @@ CASES = {
 }
 CASES |= {
     name: Case(keeps=keeps, breaks=breaks, says=says)
-    for name, (keeps, breaks, says) in reconfigurations.CASES.items()
+    for name, (keeps, breaks, says) in (reconfigurations.CASES | leaderships.CASES).items()
 }
 
 
@@ -336,6 +336,12 @@ def test_a_wait_without_a_reason_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     """No trace can make the real why() silent, so it is silenced here."""
     monkeypatch.setattr("etcdmesos.simulation.oracles.health.why", lambda *_: "")
     assert make.verdict("it_says_why", make.stepped()) == "why() says ''"
+
+
+def test_without_an_election_everybody_leads() -> None:
+    """There is nobody who could say otherwise."""
+    alone = evolve(make.SETTINGS, elected=False)
+    assert make.verdict("only_the_leader_acts", make.stepped(None, KILL), settings=alone) == ""
 
 
 def test_health_is_no_good_end_while_etcd_lists_somebody_else() -> None:
