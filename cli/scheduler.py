@@ -23,11 +23,9 @@ from etcdmesos.adapters.http_server import HttpServer
 from etcdmesos.adapters.master_state import MasterStateReader
 from etcdmesos.adapters.master_zookeeper import ZooKeeperMaster
 from etcdmesos.adapters.mesos_framework import (
-    FixedMaster,
     FrameworkDescription,
     MasterDetector,
 )
-from etcdmesos.adapters.mesos_http import Credentials
 from etcdmesos.adapters.mesos_scheduler import MesosScheduler
 from etcdmesos.adapters.operator import Operator
 from etcdmesos.adapters.record_file import FileStore, directory_of
@@ -42,8 +40,10 @@ from etcdmesos.errors import BadChart, BadUsage, EtcdMesosError
 from etcdmesos.ports import Post, RecordStore
 from etcdmesos.runtime import Runtime
 
+from . import programs
 from . import scheduler_flags as flags
 from .logs import log_to
+from .master_flags import credentials_of, detector_of
 from .step_log import log_step
 from .zookeeper_sessions import ZooKeeperSessions
 
@@ -73,7 +73,7 @@ def run(arguments: list[str]) -> int:
         log.warning(warning)
     sessions = ZooKeeperSessions(values["zk_session_timeout_seconds"])
     try:
-        return _run_beside(values, sessions, _detector(values, sessions))
+        return _run_beside(values, sessions, detector_of(values, sessions))
     finally:
         sessions.close()
 
@@ -154,11 +154,7 @@ def _attach_ports(
     detector: MasterDetector,
     admin_url: str,
 ) -> None:
-    credentials = None
-    if values["secret"]:
-        credentials = Credentials(
-            principal=values["mesos_authentication_principal"], secret=values["secret"]
-        )
+    credentials = credentials_of(values)
     role = values["mesos_role"]
     framework = FrameworkDescription(
         name=values["framework_name"],
@@ -191,31 +187,22 @@ def _attach_ports(
 def _programs(values: dict[str, Any]) -> dict[str, Path]:
     """The files agents fetch, by the name each has in the sandbox."""
     here = Path(sys.argv[0]).resolve().parent
-    etcd = flags.binary("etcd-bin", values["etcd_bin"], "etcd", here)
-    version = flags.etcd_version(etcd)
-    first, last = flags.INCONSISTENT_ETCD
+    etcd = programs.binary("etcd-bin", values["etcd_bin"], "etcd", here)
+    version = programs.etcd_version(etcd)
+    first, last = programs.INCONSISTENT_ETCD
     if first <= version <= last:
         log.warning("this etcd can lose acknowledged writes: use 3.5.3 or newer (etcd issue 13766)")
-    if flags.restorer(values, etcd, version) is None:
+    if programs.restorer(values, etcd, version) is None:
         log.warning(
             "no etcdutl (before 3.5: etcdctl) beside etcd or on PATH: no snapshot of this "
             "cluster can be restored"
         )
     return {
-        "etcd-mesos-executor": flags.binary(
+        "etcd-mesos-executor": programs.binary(
             "executor-bin", values["executor_bin"], "etcd-mesos-executor", here
         ),
         "etcd": etcd,
     }
-
-
-def _detector(values: dict[str, Any], sessions: ZooKeeperSessions) -> MasterDetector:
-    url = values["master_zookeeper"]
-    if url is None:
-        return FixedMaster(values["master"])
-    detector = ZooKeeperMaster(sessions.of(url), url.path)
-    detector.start()
-    return detector
 
 
 def _store(values: dict[str, Any], sessions: ZooKeeperSessions) -> RecordStore[Record]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import getpass
-import os
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from attrs import fields
 
-from etcdmesos.adapters.zookeeper import ZooKeeperUrl
 from etcdmesos.cluster import constraints
 from etcdmesos.cluster.constraints import Constraint
 from etcdmesos.cluster.quorum import tolerated
@@ -20,6 +16,7 @@ from etcdmesos.cluster.settings import Artifacts, Errand, Settings
 from etcdmesos.errors import BadUsage
 
 from . import flags as f
+from . import master_flags
 from .admin_token import read_token, readable_by_all
 
 PROGRAM = "etcd-mesos-scheduler"
@@ -38,9 +35,9 @@ def _constraints(text: str) -> str:
 
 
 FLAGS = (
-    f.Flag("master", f.text, "", "the Mesos master, host:port or zk://host:port,host:port/mesos"),
-    f.Flag("cluster-name", f.text, "default", "name of the cluster; one is one framework"),
-    f.Flag("framework-name", f.text, "", "framework's name, etcd-<cluster-name> if not given"),
+    master_flags.MASTER,
+    master_flags.CLUSTER_NAME,
+    master_flags.FRAMEWORK_NAME,
     f.Flag("cluster-size", f.whole_number, 3, "number of members, 1 to 7, best odd"),
     f.Flag("executor-bin", f.text, "", "path of the executor, by default beside this"),
     f.Flag("etcd-bin", f.text, "", "path of etcd, by default beside this program, then on PATH"),
@@ -49,8 +46,7 @@ FLAGS = (
     f.Flag("etcd-option", f.text, (), "NAME=VALUE, handed to etcd as --NAME=VALUE", True),
     f.Flag("zk-framework-persist", f.text, "", "where the record is kept: "
            "zk://host:port,host:port/path, or file:///path for one machine"),
-    f.Flag("zk-authentication-file", f.text, "", "file with user:password for ZooKeeper's digest "
-           "authentication"),
+    master_flags.ZK_AUTHENTICATION_FILE,
     f.Flag("zk-session-timeout-seconds", f.number, 10.0, "after which time another scheduler may "
            "take over from one that ZooKeeper does not hear"),
     f.Flag("log_dir", f.text, "", "directory for log files, beside the log on stderr"),
@@ -78,8 +74,8 @@ FLAGS = (
     f.Flag("framework-weburi", f.text, "", "link shown by Mesos, by default the admin interface"),
     f.Flag("mesos-user", f.text, "", "user that tasks run as, by default the present one"),
     f.Flag("mesos-role", f.text, "*", "role to receive offers for"),
-    f.Flag("mesos-authentication-principal", f.text, "", "principal at the Mesos master"),
-    f.Flag("mesos-authentication-secret-file", f.text, "", "file with the secret"),
+    master_flags.PRINCIPAL,
+    master_flags.SECRET_FILE,
     f.Flag("mesos-offer-refuse-seconds", f.number, 15.0, "how long a declined offer is unwanted"),
     f.Flag("probe-interval-seconds", f.number, 2.0, "between two health checks of a member"),
     f.Flag("probe-timeout-seconds", f.number, 2.0, "how long a member may take to answer one"),
@@ -94,11 +90,6 @@ LEAST_SECONDS = {
     # Less, and an election would look like a dead member.
     "member-timeout": 5.0,
 }
-OLDEST_ETCD = (3, 4, 0)
-INCONSISTENT_ETCD = ((3, 5, 0), (3, 5, 2))
-"""First and last release that can lose acknowledged writes on a crash (etcd issue 13766)."""
-VERSION_LIMIT = 10.0
-"""Seconds that `etcd --version` may take."""
 
 LEAST = (
     ("sandbox-cpu-limit", fields(Settings).executor_cpus.default),
@@ -121,13 +112,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str,
     Raises BadUsage.
     """
     values = f.parse(PROGRAM, "Runs one etcd cluster on Mesos.", FLAGS, arguments, environment)
-    if not values["master"]:
-        raise BadUsage("-master is missing: give the Mesos master as host:port or zk://…/mesos")
-    _read_zookeeper_urls(values)
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?", values["cluster_name"]):
-        raise BadUsage(
-            f"-cluster-name={values['cluster_name']}: use letters, digits, '.', '-' and '_'"
-        )
+    master_flags.read_names(values)
+    master_flags.read_zookeeper_urls(values, "master", "zk-framework-persist")
     size = values["cluster_size"]
     if not 1 <= size <= LARGEST_CLUSTER:
         raise BadUsage(f"-cluster-size={size}: must be 1 to {LARGEST_CLUSTER}")
@@ -144,9 +130,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str,
         if not 0 <= values[name.replace("-", "_")] <= 65535:
             raise BadUsage(f"-{name} must be 0 to 65535")
     _errand(values)
-    values["framework_name"] = values["framework_name"] or f"etcd-{values['cluster_name']}"
     values["mesos_user"] = values["mesos_user"] or getpass.getuser()
-    values["secret"] = _secret(values)
+    values["secret"] = master_flags.secret_of(values)
     token_file = values["admin_token_file"]
     values["admin_token"] = read_token("admin-token-file", token_file) if token_file else ""
     return values
@@ -170,34 +155,6 @@ def _errand(values: Mapping[str, Any]) -> Errand:
     return errands[0] if errands else Errand.RUN
 
 
-def _read_zookeeper_urls(values: dict[str, Any]) -> None:
-    """Add to `values` what the zk:// flags mean; from here on the flags are masked."""
-    credentials = _zookeeper_credentials(values["zk_authentication_file"])
-    values["passwords_in_urls"] = []
-    for name in ("master", "zk-framework-persist"):
-        key, url = name.replace("-", "_"), None
-        if values[key].startswith("zk://"):
-            try:
-                url = ZooKeeperUrl.parse(values[key])
-            except BadUsage as error:
-                raise BadUsage(f"-{name}: {error}") from None
-            if url.user:
-                values["passwords_in_urls"].append(name)
-            elif credentials is not None:
-                url = url.with_credentials(*credentials)
-            values[key] = str(url)
-        values[f"{key}_zookeeper"] = url
-
-
-def _zookeeper_credentials(path: str) -> tuple[str, str] | None:
-    if not path:
-        return None
-    user, colon, password = _read("zk-authentication-file", path).partition(":")
-    if not (user and colon and password):
-        raise BadUsage(f"-zk-authentication-file={path}: must hold user:password")
-    return user, password
-
-
 def warnings(values: Mapping[str, Any]) -> list[str]:
     """What is allowed and yet should be known, one line each."""
     size, lines = values["cluster_size"], []
@@ -206,11 +163,7 @@ def warnings(values: Mapping[str, Any]) -> list[str]:
             f"-cluster-size={size} is even: it survives {tolerated(size)} failures, as "
             f"{size - 1} would, and has one member more that can fail"
         )
-    for name in values.get("passwords_in_urls", ()):
-        lines.append(
-            f"-{name} holds a password, which everybody on this machine may see in the list of "
-            "processes: -zk-authentication-file keeps it out of there"
-        )
+    lines += master_flags.warnings_about_passwords(values)
     token_file = values["admin_token_file"]
     if token_file and readable_by_all(token_file):
         lines.append(f"everybody on this machine can read the token: chmod 600 {token_file}")
@@ -277,76 +230,3 @@ def _quota(value: str, most: int) -> int:
             "-sandbox-disk-limit: reseeding needs room beside the data"
         )
     return int(value)
-
-
-def _secret(values: Mapping[str, Any]) -> str:
-    path, principal = (
-        values["mesos_authentication_secret_file"],
-        values["mesos_authentication_principal"],
-    )
-    if not path:
-        return ""
-    if not principal:
-        raise BadUsage("-mesos-authentication-secret-file needs -mesos-authentication-principal")
-    return _read("mesos-authentication-secret-file", path)
-
-
-def _read(flag: str, path: str) -> str:
-    """What stands in a file of secrets, which no error shows."""
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        detail = error.strerror if isinstance(error, OSError) else "is not text"
-        raise BadUsage(f"-{flag}={path}: {detail}") from None
-
-
-def binary(flag: str, given: str, name: str, beside: Path) -> Path:
-    """The program called `name`: as given, else in the folder `beside`, else on PATH.
-
-    Raises BadUsage when there is none, or it cannot be read and run.
-    """
-    candidates = [Path(given)] if given else [beside / name, *_on_path(name)]
-    for candidate in candidates:
-        if candidate.is_file():
-            if not os.access(candidate, os.R_OK | os.X_OK):
-                raise BadUsage(f"-{flag}={candidate}: cannot be read and run by this user")
-            return candidate
-    where = given or f"{beside}/{name} or on PATH"
-    raise BadUsage(f"-{flag}: there is no file {where}")
-
-
-def restorer(values: Mapping[str, Any], etcd: Path, version: tuple[int, ...]) -> Path | None:
-    """The program that restores snapshots for this etcd: etcdutl, or before 3.5 etcdctl.
-
-    As given, else beside etcd, else on PATH; None when there is none.  Raises BadUsage when one was
-    given that cannot be run.
-    """
-    name = "etcdutl" if version >= (3, 5) else "etcdctl"
-    given = values[f"{name}_bin"]
-    try:
-        return binary(f"{name}-bin", given, name, etcd.parent)
-    except BadUsage:
-        if given:
-            raise
-        return None
-
-
-def etcd_version(path: Path) -> tuple[int, ...]:
-    """What `path` says of its version.  Raises BadUsage when it is no etcd that can be run here."""
-    try:
-        done = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=VERSION_LIMIT, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BadUsage(f"-etcd-bin={path}: cannot be run: {error}") from None
-    match = re.search(r"etcd Version: (\d+)\.(\d+)\.(\d+)", done.stdout)
-    if match is None:
-        raise BadUsage(f"-etcd-bin={path}: is no etcd: --version does not say so")
-    version = tuple(int(part) for part in match.groups())
-    if version < OLDEST_ETCD:
-        raise BadUsage(f"-etcd-bin={path}: is etcd {match[0].split()[-1]}, 3.4 is the oldest known")
-    return version
-
-
-def _on_path(name: str) -> list[Path]:
-    return [Path(folder) / name for folder in os.get_exec_path() if folder]
