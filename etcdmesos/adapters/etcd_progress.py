@@ -1,4 +1,4 @@
-"""Shows that a quorum commits, through python-etcd3: the one place that imports it and gRPC.
+"""Shows that a quorum commits, through python-etcd3.
 
 Imported late and on a thread of the adapter's, since it takes long and is needed last.
 
@@ -10,28 +10,15 @@ member that has just come up, and connections that died unnoticed.
 from __future__ import annotations
 
 import re
-import warnings
 
-import grpc
-
+from etcdmesos.adapters.etcd3_import import CHANNEL_OPTIONS, etcd3, grpc
 from etcdmesos.adapters.etcd_gateway import GatewayError, Outcome, host_and_port
-
-with warnings.catch_warnings():
-    # The generated code of etcd3 0.12 is older than protobuf 3.20 would like; nothing to be done.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import etcd3
 
 NO_LEASE = 0
 """The one lease id that can't exist: in a grant it means "choose one for me", and etcd's lessor
 refuses to keep it (lease.NoLease).  Every other 64-bit number, negative ones too, can be granted.
 """
 
-_CHANNEL_OPTIONS = (
-    # Otherwise channels to one address share connections, and with them their back-off.
-    ("grpc.use_local_subchannel_pool", 1),
-    # etcd is never behind the HTTP proxy that some environment variable names.
-    ("grpc.enable_http_proxy", 0),
-)
 _REFUSED_BY_NETWORK = re.compile(
     r"connection refused|connection reset|connection timed out|no route to host"
     r"|network is unreachable|socket closed",
@@ -49,7 +36,7 @@ def prove_progress(client_url: str, timeout: float) -> None:
     host, port = host_and_port(client_url)
     # IPv6 addresses need their brackets back.
     host = f"[{host}]" if ":" in host else host
-    with etcd3.Etcd3Client(host, port, timeout=timeout, grpc_options=_CHANNEL_OPTIONS) as client:
+    with etcd3.Etcd3Client(host, port, timeout=timeout, grpc_options=CHANNEL_OPTIONS) as client:
         try:
             client.revoke_lease(NO_LEASE)
         except (grpc.RpcError, etcd3.exceptions.Etcd3Exception) as error:

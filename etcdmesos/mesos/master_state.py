@@ -6,10 +6,10 @@ fields stand in `/state`, `/state-summary` (which has no tasks) and `/tasks`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from etcdmesos.mesos.json_pieces import JsonPieces, Path
 from etcdmesos.mesos.statuses import TaskState
@@ -39,6 +39,10 @@ class ListedFramework:
     """Not completed: staging to running, and unreachable ones."""
     completed: tuple[ListedTask, ...] = ()
     """Those that ended, as far as the master remembers."""
+
+    def with_tasks(self, tasks: Iterable[ListedTask]) -> ListedFramework:
+        """This one with `tasks`, whatever became of them."""
+        return evolve(self, tasks=tuple(tasks), completed=())
 
 
 @frozen(kw_only=True)
