@@ -14,17 +14,10 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from etcdmesos.adapters.child_process import CannotStart, environment, shorten, tail
 from etcdmesos.adapters.etcd_gateway import Gateway
 from etcdmesos.adapters.member_probe import MemberProbe, members_listed_by
-from etcdmesos.adapters.process import (
-    CannotStart,
-    EtcdProcess,
-    environment,
-    etcd_version,
-    prepare,
-    shorten,
-    tail,
-)
+from etcdmesos.adapters.process import EtcdProcess, etcd_version, prepare
 from etcdmesos.adapters.sandbox_record import FILE, SandboxRecord
 from etcdmesos.errors import RecordUnreadable, StoreUnavailable
 from etcdmesos.executor import events as ev
