@@ -1,78 +1,29 @@
-"""What the scheduler logs of each step: one line for what people ask about first."""
+"""What the scheduler says of each step: to its log, and to the event log behind GET /events."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
-from etcdmesos.cluster.commands import Kill, Launch, ProbeMember, ProbeProgress, Shutdown
-from etcdmesos.cluster.events import (
-    CommandFailed,
-    CommandUnknown,
-    Disconnected,
-    FrameworkRefused,
-    LeaderSeen,
-    LeadershipGained,
-    LeadershipLost,
-    LeadershipSuspended,
-    RecordPutAside,
-    RecordUnavailable,
-    TaskUpdated,
-)
+from etcdmesos.adapters.event_log import EventLog
+from etcdmesos.cluster.happenings import happenings
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
-from etcdmesos.cluster.why import why
 from etcdmesos.step import Event, Step
-
-SELDOM = (
-    LeaderSeen,
-    LeadershipGained,
-    LeadershipLost,
-    LeadershipSuspended,
-    FrameworkRefused,
-    RecordPutAside,
-    RecordUnavailable,
-)
-"""Events that people want to know of whatever they lead to."""
 
 log = logging.getLogger("etcdmesos.scheduler")
 
 
-def log_step(event: Event, before: Model, step: Step[Model, Record]) -> None:
-    """One line for what people ask about first: phases, launches, kills, the ends of tasks."""
-    model = step.model
-    if isinstance(event, SELDOM):
-        log.warning(type(event).__name__, extra={"why": why(model, time.monotonic())})
-    if model.phase != before.phase:
-        log.info(
-            "phase",
-            extra={"was": before.phase, "now": model.phase, "why": why(model, time.monotonic())},
-        )
-    if isinstance(event, TaskUpdated):
-        status = event.status
-        log.info(
-            "task",
-            extra={"task": status.task_id, "state": status.state.value, "said": status.message},
-        )
-    elif isinstance(event, CommandFailed | CommandUnknown | Disconnected):
-        log.log(
-            logging.DEBUG if _is_probe(event) else logging.WARNING,
-            type(event).__name__,
-            extra={"reason": event.reason, "command": _command_name(event)},
-        )
-    for command in step.commands:
-        log.debug("command", extra={"command": type(command).__name__})
-        if isinstance(command, Launch):
-            for task in command.tasks:
-                log.info("launch", extra={"task": task.id, "agent": task.agent_id})
-        elif isinstance(command, Kill | Shutdown):
-            log.info("end", extra={"how": type(command).__name__, "agent": command.agent_id})
+def step_log(events: EventLog) -> Callable[[Event, Model, Step[Model, Record]], None]:
+    """What the runtime is to call after each step; happenings go to `events` as well."""
 
+    def say(event: Event, before: Model, step: Step[Model, Record]) -> None:
+        for happening in happenings(event, before, step, time.monotonic()):
+            events.add(happening)
+            level = logging.WARNING if happening.warning else logging.INFO
+            log.log(level, happening.kind.value, extra={"said": happening.text})
+        for command in step.commands:
+            log.debug("command", extra={"command": type(command).__name__})
 
-def _is_probe(event: Event) -> bool:
-    return isinstance(getattr(event, "command", None), ProbeMember | ProbeProgress)
-
-
-def _command_name(event: Event) -> str:
-    command = getattr(event, "command", None)
-    return type(command).__name__ if command is not None else ""
+    return say

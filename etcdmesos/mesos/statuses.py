@@ -64,6 +64,8 @@ class TaskStatus:
     reason: str = ""
     message: str = ""
     uuid: str = ""
+    healthy: bool | None = None
+    """What its executor says of it; None when it says nothing."""
     data: str = ""
     """What the executor attached, base64 as sent."""
 
@@ -79,6 +81,7 @@ class TaskStatus:
             reason=data.get("reason", ""),
             message=data.get("message", ""),
             uuid=data.get("uuid", ""),
+            healthy=data.get("healthy"),
             data=data.get("data", ""),
         )
 

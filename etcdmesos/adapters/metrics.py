@@ -1,0 +1,113 @@
+"""GET /metrics: what /stats says, for Prometheus.  Made anew at every scrape; nothing is decided
+here, and every name in it is a promise to somebody's alert.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from etcdmesos.adapters.event_log import EventLog
+from etcdmesos.cluster import report
+from etcdmesos.cluster.findings import Kind, findings
+from etcdmesos.cluster.health import assess
+from etcdmesos.cluster.model import Model
+
+PREFIX = "etcd_mesos_"
+ROLES = ("leader", "standby", "suspended")
+
+
+class Metrics(Collector):
+    """The metrics of one scheduler."""
+
+    def __init__(
+        self, snapshot: Callable[[], tuple[Model, float]], events: EventLog, phases: Sequence[str]
+    ) -> None:
+        """`phases` are all that there are, so that each has a series from the start."""
+        self._snapshot = snapshot
+        self._events = events
+        self._phases = phases
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def page(self, accept: str) -> tuple[bytes, str]:
+        """(body, content type) for a scraper that accepts `accept`."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing at registration: the registry would ask for everything once more."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """All of them, of one moment."""
+        model, now = self._snapshot()
+        yield from _of_the_cluster(model, now)
+        yield from _of_members(model, now)
+        yield from _of_findings(model, now)
+        yield _one_of("role", "What this scheduler is", ROLES, report.role(model))
+        yield _one_of("phase", "The cluster's phase", self._phases, model.phase)
+        events = CounterMetricFamily(
+            f"{PREFIX}events", "Happenings since this scheduler started", labels=["kind"]
+        )
+        for kind, count in self._events.counts().items():
+            events.add_metric([kind.value], count)
+        yield events
+
+
+def _of_the_cluster(model: Model, now: float) -> Iterator[Metric]:
+    stats = report.stats(model, now)
+    state = assess(model, now)
+    for name, text, value in (
+        ("healthy", "1 while the cluster serves, as /healthz has it", stats["healthy"]),
+        ("complete", "1 while all members serve and agree on a stable leader", state.healthy),
+        ("running_servers", "Members whose task is RUNNING", stats["running_servers"]),
+        ("serving_voters", "Voters that agree on the leader", len(state.agreeing)),
+        ("voters", "Voters of the configuration in force", state.voters),
+        ("cluster_size", "Members wanted", stats["cluster_size"]),
+        ("phase_seconds", "Seconds since the phase began", stats["phase_seconds"]),
+        ("generation", "The cluster's generation", stats["generation"]),
+        ("epoch", "The scheduler's epoch", stats["epoch"]),
+        ("highest_revision", "The highest revision seen", stats["highest_revision"]),
+    ):
+        yield GaugeMetricFamily(f"{PREFIX}{name}", text, value=float(value))
+    for name, text, value in (
+        ("launched_servers", "Members launched", stats["launched_servers"]),
+        ("failed_servers", "Members that failed", stats["failed_servers"]),
+        ("cluster_livelocks", "Times that quorum was lost", stats["cluster_livelocks"]),
+        ("cluster_reseeds", "Reseeds", stats["cluster_reseeds"]),
+    ):
+        yield CounterMetricFamily(f"{PREFIX}{name}", f"{text} since the start", value=value)
+
+
+def _of_members(model: Model, now: float) -> Iterator[Metric]:
+    labels = ["member", "hostname"]
+    serving = GaugeMetricFamily(f"{PREFIX}member_serving", "1 while it serves", labels=labels)
+    size = GaugeMetricFamily(f"{PREFIX}member_db_bytes", "etcd's database", labels=labels)
+    for member in report.members(model, now):
+        values = [member["name"], member["hostname"]]
+        serving.add_metric(values, float(member["serving"]))
+        if member["dbSize"] is not None:
+            size.add_metric(values, member["dbSize"])
+    yield serving
+    yield size
+
+
+def _of_findings(model: Model, now: float) -> Iterator[Metric]:
+    count = Counter(finding.kind for finding in findings(model, assess(model, now), now))
+    found = GaugeMetricFamily(f"{PREFIX}findings", "What is wrong, by name", labels=["name"])
+    for kind in Kind:
+        found.add_metric([kind.value], count[kind])
+    yield found
+
+
+def _one_of(name: str, text: str, values: Sequence[str], present: str) -> Metric:
+    family = GaugeMetricFamily(f"{PREFIX}{name}", text, labels=[name])
+    for value in values:
+        family.add_metric([value], float(value == present))
+    return family
