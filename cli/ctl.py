@@ -91,6 +91,13 @@ def members(client: AdminClient, _values: Values) -> None:
     print(table(client.get("/members"), MEMBERS))
 
 
+def events(client: AdminClient, _values: Values) -> None:
+    """What happened lately, oldest first."""
+    for event in client.get("/events"):
+        mark = "!" if event["warning"] else " "
+        print(f"{event['time']} {mark} {event['kind']:<10} {event['text']}")
+
+
 def uninstall(client: AdminClient, values: Values) -> None:
     """Have the cluster of this name ended."""
     print(client.post("/uninstall", {"cluster": values["name"]}))
@@ -104,6 +111,7 @@ def forget(client: AdminClient, values: Values) -> None:
 COMMANDS = (
     Command("status", status, "how the cluster stands, and what it waits for"),
     Command("members", members, "its members"),
+    Command("events", events, "what happened lately, as the scheduler that is asked saw it"),
     Command("forget", forget, "put the record aside of the cluster of this name, whose framework "
             "Mesos has removed", ("name",)),
     Command("uninstall", uninstall, "end the cluster of this name: its tasks and its framework",

@@ -19,6 +19,7 @@ from etcdmesos.adapters.admin import admin_app
 from etcdmesos.adapters.artifacts import ArtifactServer
 from etcdmesos.adapters.election import Contender, Election
 from etcdmesos.adapters.etcd import EtcdAdapter
+from etcdmesos.adapters.event_log import EventLog
 from etcdmesos.adapters.http_server import HttpServer
 from etcdmesos.adapters.master_state import MasterStateReader
 from etcdmesos.adapters.master_zookeeper import ZooKeeperMaster
@@ -44,7 +45,7 @@ from . import programs
 from . import scheduler_flags as flags
 from .logs import log_to
 from .master_flags import credentials_of, detector_of
-from .step_log import log_step
+from .step_log import step_log
 from .zookeeper_sessions import ZooKeeperSessions
 
 log = logging.getLogger("etcdmesos.scheduler")
@@ -106,16 +107,23 @@ def _run_controller(
             etcd_sha256=artifacts.sha256("etcd"),
         ),
     )
+    events = EventLog()
     runtime: Runtime[Model, Record] = Runtime(
         step=controller.step,
         model=controller.start(settings),
         store=_store(values, sessions),
         clock=time.monotonic,
-        on_step=log_step,
+        on_step=step_log(events),
     )
     operator = Operator(runtime.post)
     runtime.attach(operator)
-    app = admin_app(lambda: (runtime.model, time.monotonic()), operator, values["admin_token"])
+    app = admin_app(
+        lambda: (runtime.model, time.monotonic()),
+        operator,
+        values["admin_token"],
+        events,
+        tuple(controller.chart.definition.phases),
+    )
     admin = HttpServer(app, address, values["admin_port"])
     admin.start()
     with contextlib.ExitStack() as closing:

@@ -11,9 +11,11 @@ from contextlib import closing, contextmanager
 from attrs import define
 
 from etcdmesos.adapters.admin import admin_app
+from etcdmesos.adapters.event_log import EventLog
 from etcdmesos.adapters.http_server import HttpServer
 from etcdmesos.adapters.operator import Operator
 from etcdmesos.adapters.record_memory import MemoryStore
+from etcdmesos.cli.step_log import step_log
 from etcdmesos.cluster.controller import Controller
 from etcdmesos.cluster.events import Event, LeaderSeen, StopAsked, TimerFired
 from etcdmesos.cluster.model import Model
@@ -48,7 +50,11 @@ def scheduler(*, token: str = TOKEN, standby: bool = False) -> Iterator[Schedule
     """One that has loaded its empty record, or stands by and knows for whom."""
     ready = threading.Event()
 
-    def watch(event: Event, _before: Model, step: Step[Model, Record]) -> None:
+    events = EventLog()
+    say = step_log(events)
+
+    def watch(event: Event, before: Model, step: Step[Model, Record]) -> None:
+        say(event, before, step)
         if step.model.store.loaded or isinstance(event, LeaderSeen):
             ready.set()
 
@@ -62,7 +68,13 @@ def scheduler(*, token: str = TOKEN, standby: bool = False) -> Iterator[Schedule
     )
     operator = Operator(runtime.post)
     runtime.attach(operator)
-    app = admin_app(lambda: (runtime.model, time.monotonic()), operator, token)
+    app = admin_app(
+        lambda: (runtime.model, time.monotonic()),
+        operator,
+        token,
+        events,
+        tuple(controller.chart.definition.phases),
+    )
     server = HttpServer(app, "127.0.0.1", 0)
     server.start()
     thread = threading.Thread(target=runtime.run, args=(TimerFired(),))

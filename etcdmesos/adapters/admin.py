@@ -6,6 +6,8 @@ What changes something is `admin_posts`'.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -13,15 +15,23 @@ from starlette.routing import Route
 
 from etcdmesos.adapters.admin_posts import Refused, Snapshot, posts, refusal
 from etcdmesos.adapters.dashboard import page
+from etcdmesos.adapters.event_log import EventLog
+from etcdmesos.adapters.metrics import Metrics
 from etcdmesos.adapters.operator import Operator
 from etcdmesos.cluster import report
 
+ID_DIGITS = 19
 
-def admin_app(snapshot: Snapshot, operator: Operator, token: str) -> Starlette:
+
+def admin_app(
+    snapshot: Snapshot, operator: Operator, token: str, events: EventLog, phases: Sequence[str]
+) -> Starlette:
     """The ASGI application that serves what `snapshot` returns at each request.
 
-    What is posted goes to `operator`, for those who show `token`; "" lets nobody post.
+    What is posted goes to `operator`, for those who show `token`; "" lets nobody post.  `phases`
+    are all that the cluster may be in.
     """
+    metrics = Metrics(snapshot, events, phases)
 
     def stats(_: Request) -> Response:
         return JSONResponse(report.stats(*snapshot()))
@@ -36,6 +46,17 @@ def admin_app(snapshot: Snapshot, operator: Operator, token: str) -> Starlette:
     def livez(_: Request) -> Response:
         return PlainTextResponse("the scheduler is alive\n")
 
+    def happened(request: Request) -> Response:
+        after = request.query_params.get("after", "0")
+        if not (after.isascii() and after.isdecimal() and len(after) < ID_DIGITS):
+            line = f"after={after[:40]!r}: must be the id of an event, a number of 0 or more\n"
+            return PlainTextResponse(line, status_code=400)
+        return JSONResponse([entry.to_json() for entry in events.after(int(after))])
+
+    def scraped(request: Request) -> Response:
+        body, content_type = metrics.page(request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": content_type})
+
     def dashboard(_: Request) -> Response:
         return HTMLResponse(page(report.stats(*snapshot())))
 
@@ -46,6 +67,8 @@ def admin_app(snapshot: Snapshot, operator: Operator, token: str) -> Starlette:
             Route("/members", members),
             Route("/healthz", healthz),
             Route("/livez", livez),
+            Route("/events", happened),
+            Route("/metrics", scraped),
             *posts(snapshot, operator, token),
         ],
         exception_handlers={Refused: refusal},

@@ -33,7 +33,8 @@ th, td {{ text-align: left; padding: .3em .8em .3em 0; border-bottom: 1px solid 
 <table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>
 <p>generation {generation}, epoch {epoch}, revision {highest_revision}, cluster {cluster_id};
 framework {framework_id} at {master}</p>
-<p><a href="stats">stats</a> <a href="members">members</a> <a href="healthz">healthz</a></p>
+<p><a href="stats">stats</a> <a href="members">members</a> <a href="healthz">healthz</a>
+<a href="events">events</a> <a href="metrics">metrics</a></p>
 </body>
 </html>
 """

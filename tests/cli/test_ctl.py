@@ -11,8 +11,10 @@ import pytest
 from etcdmesos.cli import ctl
 from etcdmesos.cli.admin_client import NoAnswer, Refused
 from etcdmesos.cli.tables import table
+from etcdmesos.cluster.events import Disconnected
 from etcdmesos.errors import BadUsage
 from tests.admin_stand import HOLDER, TOKEN, Scheduler, scheduler
+from tests.real_etcd import until
 
 NOBODY = "127.0.0.1:1"
 
@@ -56,6 +58,23 @@ def test_a_standby_alone_is_named_as_one(
     assert "as told by a standby" in said
     with pytest.raises(Refused, match=re.escape(HOLDER)):
         ctl.run(["-admin", standby.address, "forget", "c"], {"ETCD_MESOS_TOKEN": TOKEN})
+
+
+def test_events_are_lines_in_their_order(
+    leader: Scheduler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mark stands where somebody should look."""
+    leader.runtime.post(Disconnected(reason="the master went silent"))
+
+    def told() -> list[str]:
+        ctl.run([f"-admin={leader.address}", "events"], {})
+        return capsys.readouterr().out.splitlines()
+
+    until(
+        lambda: any("! master     disconnected: the master went silent" in line for line in told()),
+        what="the event is told",
+    )
+    assert told() == sorted(told())
 
 
 def test_members_are_a_table(leader: Scheduler, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,7 +132,7 @@ def test_nobody_answers() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "status, members, forget NAME, uninstall NAME"),
+        ([], "status, members, events, forget NAME, uninstall NAME"),
         (["nonsense"], "give one command of status"),
         (["-admin=nonsense", "status"], "'nonsense' is not host:port"),
         (["-admin=x:0", "status"], "'x:0' is not host:port"),

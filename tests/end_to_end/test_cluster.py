@@ -120,7 +120,7 @@ def test_the_daemons_started_one_by_one_work_the_same_way(tmp_path: Path) -> Non
         )
         try:
             log = tmp_path / "log" / "etcd-mesos-scheduler.log"
-            until(lambda: log.exists() and "now=healthy" in log.read_text(), "healthy")
+            until(lambda: log.exists() and "-> healthy: " in log.read_text(), "healthy")
             assert '"name":"etcd-mycluster"' in get(master, "/state")[1].replace(": ", ":")
         finally:
             assert scheduler.end(signal.SIGTERM) == 0

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 
@@ -166,3 +167,25 @@ def test_what_does_not_fit_never_reaches_the_core() -> None:
     with pytest.raises(BadUsage):
         Operator(heard.append).ask(UninstallAsked, {"cluster": "c", "number": 2})
     assert heard == []
+
+
+def test_events_are_told_from_where_one_stopped_reading() -> None:
+    """Oldest first; a standby has its own."""
+    with scheduler(standby=True) as standby:
+        told = json.loads(standby.asked("GET", "/events")[1])
+        holder = next(entry for entry in told if entry["kind"] == "leadership")
+        assert HOLDER in holder["text"]
+        later = json.loads(standby.asked("GET", f"/events?after={holder['id']}")[1])
+        assert [entry["id"] for entry in later] == list(range(holder["id"] + 1, len(told) + 1))
+
+
+@pytest.mark.parametrize("after", ["-1", "x", "%0a", "1" * 30, "٣"])
+def test_a_bad_id_of_an_event_is_refused_in_one_line(leader: Scheduler, after: str) -> None:
+    status, said = leader.asked("GET", f"/events?after={quote(after, safe='%')}")
+    assert (status, said.count("\n")) == (400, 1)
+
+
+def test_prometheus_is_answered_in_the_format_it_asks_for(leader: Scheduler) -> None:
+    assert 'etcd_mesos_role{role="leader"} 1.0' in leader.asked("GET", "/metrics")[1]
+    openmetrics = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    assert leader.asked("GET", "/metrics", "", openmetrics)[1].endswith("# EOF\n")
