@@ -164,9 +164,9 @@ class ZooKeeperServers:
 
 
 @contextmanager
-def zookeeper(size: int, folder: Path) -> Iterator[ZooKeeperServers]:
+def zookeeper(size: int, folder: Path, *, tick_ms: int = 500) -> Iterator[ZooKeeperServers]:
     """Running servers; whatever is left of them at the end is killed."""
-    servers = ZooKeeperServers(size, folder)
+    servers = ZooKeeperServers(size, folder, tick_ms=tick_ms)
     try:
         servers.start()
         yield servers

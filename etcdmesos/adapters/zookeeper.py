@@ -26,6 +26,7 @@ from kazoo.exceptions import (
 from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE, READ_ACL_UNSAFE
 
+from etcdmesos.adapters.zookeeper_grant import overhear_grants
 from etcdmesos.errors import BadUsage, EtcdMesosError
 
 logger = logging.getLogger(__name__)
@@ -120,9 +121,9 @@ class ZooKeeperSession:
     """
 
     def __init__(self, url: ZooKeeperUrl, *, timeout_seconds: float = 10.0) -> None:
-        """`timeout_seconds`: after which time without a word from us ZooKeeper ends the session;
-        servers accept 2 to 20 of their ticks (with their defaults 4 to 40 s)."""
-        self.timeout_seconds = timeout_seconds
+        """`timeout_seconds`: after which time without a word from us ZooKeeper is to end the
+        session; servers grant 2 to 20 of their ticks (with their defaults 4 to 40 s)."""
+        self._asked_seconds = self._granted_seconds = timeout_seconds
         self.servers = ",".join(url.hosts)
         # As Mesos does with its own nodes: who authenticated writes, everybody may read.
         self.acl = READ_ACL_UNSAFE + CREATOR_ALL_ACL if url.user else OPEN_ACL_UNSAFE
@@ -136,7 +137,21 @@ class ZooKeeperSession:
             default_acl=self.acl,
             logger=_kazoo_logger,
         )
+        overhear_grants(self._client, self._note_granted)
         self._connected: threading.Event = self._client.start_async()
+
+    @property
+    def timeout_seconds(self) -> float:
+        """For how long nobody else gets what is ours: as asked for, or less if less was granted."""
+        return min(self._asked_seconds, self._granted_seconds)
+
+    def _note_granted(self, seconds: float) -> None:
+        if seconds != self._granted_seconds:
+            logger.warning(
+                "ZooKeeper grants another session time-out than asked for: 2 to 20 of its ticks",
+                extra={"asked": self._asked_seconds, "granted": seconds},
+            )
+        self._granted_seconds = seconds
 
     @property
     def answer_seconds(self) -> float:

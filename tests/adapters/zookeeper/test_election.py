@@ -49,11 +49,13 @@ threading.Event().wait(120)
 class Scheduler:
     """One contender, behind a line of its own."""
 
-    def __init__(self, servers: real_zookeeper.ZooKeeperServers, path: str, name: str) -> None:
+    def __init__(
+        self, servers: real_zookeeper.ZooKeeperServers, path: str, name: str, timeout: float
+    ) -> None:
         self.closed = False
         self.line = real_zookeeper.Line(servers.addresses)
         url = ZooKeeperUrl.parse(self.line.url(path))
-        self.session = ZooKeeperSession(url, timeout_seconds=TIMEOUT)
+        self.session = ZooKeeperSession(url, timeout_seconds=timeout)
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.election = Election(
             session=self.session,
@@ -89,8 +91,8 @@ class Stand:
         self.path = f"/elections/{uuid.uuid4().hex}/etcd-test"
         self._schedulers: list[Scheduler] = []
 
-    def scheduler(self, name: str) -> Scheduler:
-        self._schedulers.append(Scheduler(self.servers, self.path, name))
+    def scheduler(self, name: str, timeout: float = TIMEOUT) -> Scheduler:
+        self._schedulers.append(Scheduler(self.servers, self.path, name, timeout))
         return self._schedulers[-1]
 
     def close(self) -> None:
@@ -188,6 +190,44 @@ def test_a_frozen_connection_suspends_and_then_loses_within_the_time_out(stand: 
     one.line.thaw()
     one.line.mend()
     assert one.next() == seen("two")
+
+
+def test_what_zookeeper_grants_counts_and_not_what_was_asked_for(tmp_path: Path) -> None:
+    """A server ends the session sooner than we asked for: the leadership is given up before the
+    next one has it."""
+    with real_zookeeper.zookeeper(1, tmp_path / "zk", tick_ms=150) as servers:
+        stand = Stand(servers)
+        try:
+            one = stand.scheduler("one", timeout=30.0)
+            assert one.next() == LeadershipGained()
+            assert one.session.timeout_seconds == 3.0
+            two = stand.scheduler("two", timeout=30.0)
+            assert two.next() == seen("one")
+            one.line.freeze()
+            assert isinstance(one.next(), LeadershipSuspended)
+            assert two.events.empty()
+            assert isinstance(one.next(), LeadershipLost)
+            assert two.events.empty()
+            assert two.next() == LeadershipGained()
+        finally:
+            stand.close()
+
+
+def test_a_session_that_outlives_what_was_asked_for_is_given_up_in_time(tmp_path: Path) -> None:
+    """Granted more, a holder goes by what it asked for: the others only wait a little longer."""
+    with real_zookeeper.zookeeper(1, tmp_path / "zk", tick_ms=1500) as servers:
+        stand = Stand(servers)
+        try:
+            one = stand.scheduler("one", timeout=1.0)
+            assert one.next() == LeadershipGained()
+            assert one.session.timeout_seconds == 1.0
+            one.line.cut()
+            assert isinstance(one.next(), LeadershipSuspended)
+            lost = one.next()
+            assert isinstance(lost, LeadershipLost)
+            assert "no answer from ZooKeeper for 1 s" in lost.reason
+        finally:
+            stand.close()
 
 
 def test_a_short_interruption_suspends_and_ends(stand: Stand) -> None:
