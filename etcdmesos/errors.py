@@ -40,6 +40,11 @@ class RecordUnreadable(StoreError):
     """Something is stored that is no record we can read.  It is not the same as no record."""
 
 
+class RecordTooNew(RecordUnreadable):
+    """A newer version wrote what is stored: there is nothing wrong with it, but we cannot read
+    it."""
+
+
 class SaveConflict(StoreError):
     """The stored record is not the one last read: somebody else wrote.  Nothing was written."""
 

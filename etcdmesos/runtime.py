@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from etcdmesos.errors import RecordUnreadable, SaveConflict, SaveUnknown, StoreError
+from etcdmesos.errors import RecordTooNew, RecordUnreadable, SaveConflict, SaveUnknown, StoreError
 from etcdmesos.ports import Clock, CommandPort, ErasableStore, RecordStore
 from etcdmesos.step import (
     Command,
@@ -180,5 +180,10 @@ class Runtime(Generic[M, R]):
         try:
             self.post(RecordLoaded(record=self._store.load()))
         except StoreError as error:
-            unreadable = isinstance(error, RecordUnreadable)
-            self.post(RecordUnavailable(reason=str(error), unreadable=unreadable))
+            self.post(
+                RecordUnavailable(
+                    reason=str(error),
+                    unreadable=isinstance(error, RecordUnreadable),
+                    too_new=isinstance(error, RecordTooNew),
+                )
+            )

@@ -93,6 +93,8 @@ class RecordUnavailable(Event):
 
     reason: str
     unreadable: bool
+    too_new: bool = False
+    """Unreadable to us alone: a newer version wrote it."""
 
 
 @frozen(kw_only=True)

@@ -180,7 +180,7 @@ class FileStore:
         try:
             return decode(json.dumps(record).encode())
         except RecordUnreadable as error:
-            raise RecordUnreadable(f"{self._file}: {error}") from error
+            raise type(error)(f"{self._file}: {error}") from error
 
     def _replace(self, data: bytes) -> None:
         new = self._folder / "record.json.new"

@@ -83,7 +83,7 @@ class ZooKeeperStore:
         try:
             record = decode(data)
         except RecordUnreadable as error:
-            raise RecordUnreadable(f"{self._record} in ZooKeeper: {error}") from error
+            raise type(error)(f"{self._record} in ZooKeeper: {error}") from error
         self._seen = stat.version
         return record
 

@@ -14,7 +14,7 @@ import cattrs
 from attrs import evolve, frozen
 
 from etcdmesos.cluster.migrations import MIGRATIONS, migrated
-from etcdmesos.errors import RecordUnreadable
+from etcdmesos.errors import RecordTooNew, RecordUnreadable
 
 SCHEMA = 2
 
@@ -199,8 +199,7 @@ def encode(record: Record) -> bytes:
 def decode(data: bytes) -> Record:
     """The record stored as `data`; one of an older schema as the present one has it.
 
-    Raises RecordUnreadable, also for a schema this version does not know: a newer scheduler wrote
-    it.
+    Raises RecordUnreadable; RecordTooNew for a schema that only a newer scheduler knows.
     """
     try:
         raw = json.loads(data)
@@ -209,10 +208,10 @@ def decode(data: bytes) -> Record:
         raise RecordUnreadable(f"the stored record is damaged: {error!r}") from error
     # A list would be no key, and True is 1.
     if schema != SCHEMA and not (type(schema) is int and schema in MIGRATIONS):
-        raise RecordUnreadable(
-            f"the stored record has schema {schema}, this scheduler knows {SCHEMA}: "
-            "run the version that wrote it, or a newer one"
-        )
+        unknown = f"the stored record has schema {schema}, this scheduler knows {SCHEMA}"
+        if type(schema) is int and schema > SCHEMA:
+            raise RecordTooNew(f"{unknown}: run the version that wrote it, or a newer one")
+        raise RecordUnreadable(unknown)
     try:
         return _converter.structure(migrated(raw, SCHEMA), Record)
     except Exception as error:

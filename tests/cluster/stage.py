@@ -177,10 +177,11 @@ class Stage:
     # What the outside says
 
     def do_record(self, what: str, *reason: str) -> None:
-        """The record is read: none, stored, or unavailable or unreadable with a reason."""
-        if what in ("unavailable", "unreadable"):
-            text = " ".join(reason)
-            self.feed(e.RecordUnavailable(reason=text, unreadable=what == "unreadable"))
+        """The record is read: none, stored, or unavailable, unreadable or too-new with a reason."""
+        if what in ("unavailable", "unreadable", "too-new"):
+            text, too_new = " ".join(reason), what == "too-new"
+            unreadable = too_new or what == "unreadable"
+            self.feed(e.RecordUnavailable(reason=text, unreadable=unreadable, too_new=too_new))
         else:
             self.feed(e.RecordLoaded(record=self.stored if what == "stored" else None), what)
 

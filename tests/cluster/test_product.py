@@ -142,6 +142,7 @@ def events_of(model: Model) -> Iterator[Event]:
     yield e.RecordLoaded(record=make.record(epoch=99))
     yield e.RecordUnavailable(reason="x", unreadable=False)
     yield e.RecordUnavailable(reason="x", unreadable=True)
+    yield e.RecordUnavailable(reason="x", unreadable=True, too_new=True)
     yield e.RecordPutAside(name="x")
     yield e.SaveFailed(reason="x", conflict=False)
     yield e.SaveFailed(reason="x", conflict=True)

@@ -25,7 +25,7 @@ from etcdmesos.cluster.record import (
     decode,
     encode,
 )
-from etcdmesos.errors import RecordUnreadable
+from etcdmesos.errors import RecordTooNew, RecordUnreadable
 
 # Any text but lone surrogates, which UTF-8, and so ZooKeeper, can't hold.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -146,10 +146,11 @@ def test_every_older_schema_has_a_migration_and_an_example() -> None:
 
 @pytest.mark.parametrize("schema", [SCHEMA + 1, 0, None, "1", [1], True])
 def test_another_schema_is_refused(schema: object) -> None:
-    """The text names both schemas."""
+    """The text names both schemas; only a higher one is a newer version's."""
     raw = {**json.loads(encode(RECORD)), "schema": schema}
-    with pytest.raises(RecordUnreadable, match=f"knows {SCHEMA}"):
+    with pytest.raises(RecordUnreadable, match=f"knows {SCHEMA}") as caught:
         decode(json.dumps(raw).encode())
+    assert isinstance(caught.value, RecordTooNew) == (schema == SCHEMA + 1)
 
 
 def test_what_was_not_written_takes_its_default() -> None:

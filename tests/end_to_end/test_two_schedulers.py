@@ -84,6 +84,39 @@ def test_the_leader_is_killed_paused_and_cut_off(tmp_path: Path) -> None:
         assert last.stats()["epoch"] == 4
 
 
+def test_of_three_exactly_one_takes_over(tmp_path: Path) -> None:
+    """The leader killed, again and again: one of the others acts in time, the rest stand by for
+    it; nobody notices anything else."""
+    with zookeeper(1, tmp_path / "zookeeper") as servers, stand(tmp_path) as here:
+        url = servers.url("/etcd")
+        leader = standing(here, url)
+        healthy(leader)
+        framework, gang = here.frameworks(), names(leader)
+        pids = here.etcds(*gang)
+        others = [standing(here, url) for _ in range(2)]
+        for standby in others:
+            waits(standby, leader)
+        while others:
+            leader.kill()
+            began = time.monotonic()
+            until(lambda: "leader" in roles(others), "one of them acts", pause=0.02)
+            assert time.monotonic() - began < TAKEOVER
+            leader = others.pop(roles(others).index("leader"))
+            for standby in others:
+                waits(standby, leader)
+            healthy(leader)
+        assert leader.stats()["epoch"] == 3
+        assert here.frameworks() == framework
+        assert here.etcds(*gang) == pids
+
+
+def roles(schedulers: list[Scheduler]) -> list[str]:
+    """What each of them says it is; never two of them that they lead."""
+    told = [scheduler.stats()["role"] for scheduler in schedulers]
+    assert told.count("leader") <= 1
+    return told
+
+
 def test_zookeeper_is_down_while_a_member_dies(tmp_path: Path) -> None:
     """Nothing is changed meanwhile; then it is replaced, by the same process."""
     with zookeeper(1, tmp_path / "zookeeper") as servers, stand(tmp_path) as here:

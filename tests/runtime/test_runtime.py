@@ -17,6 +17,7 @@ from etcdmesos.adapters.record_memory import MemoryPlace, MemoryStore
 from etcdmesos.cluster.record import Record
 from etcdmesos.errors import (
     IllegalEvent,
+    RecordTooNew,
     RecordUnreadable,
     SaveConflict,
     SaveUnknown,
@@ -217,10 +218,12 @@ def test_without_a_save_the_store_is_not_written() -> None:
         (None, RecordLoaded(record="text")),
         (StoreUnavailable("away"), RecordUnavailable(reason="away", unreadable=False)),
         (RecordUnreadable("damaged"), RecordUnavailable(reason="damaged", unreadable=True)),
+        (RecordTooNew("new"), RecordUnavailable(reason="new", unreadable=True, too_new=True)),
     ],
 )
 def test_what_a_load_ends_in(failure: StoreError | None, expected: Event) -> None:
-    """A record, an unavailable store and a damaged record are three different events."""
+    """A record, an unavailable store, a damaged record and one of a newer version are different
+    events."""
     heard: list[Event] = []
 
     def core(model: Model, event: Event, now: float) -> Step[Model, str]:

@@ -133,18 +133,25 @@ def _as_seen(stored: Member, ours: Member | None) -> Member:
 
 
 def note_record_unavailable(draft: Draft) -> Draft:
-    """The record could not be read; try again later, or ask the operator if it is damaged."""
+    """The record could not be read: try again later; a damaged one is for the operator.
+
+    Who cannot read it because it is of a newer version ends: a standby of that version may lead.
+    """
     event, store = event_of(draft, e.RecordUnavailable), draft.model.store
     if store.stale:
         return draft.having(store=evolve(store, loading=False, stale=False))
+    reason = event.reason
     if event.unreadable and draft.model.leadership.held:
+        if event.too_new:
+            return draft.asking(c.Exit(status=1, reason=reason))
         if draft.model.settings.errand in (Errand.REBUILD, Errand.FORGET):
-            return draft.having(store=StoreLink(unreadable=True, reason=event.reason))
-        reason = f"{event.reason}; if it cannot be restored, -rebuild-record makes another one"
-        return draft.asking(c.Exit(status=1, reason=reason))
+            return draft.having(store=StoreLink(unreadable=True, reason=reason))
+        reason += (
+            "; nothing is changed; if it cannot be restored, -rebuild-record makes another one"
+        )
     wait = draft.model.settings.subscribe_most
     return draft.having(
-        store=StoreLink(reason=event.reason, load_at=draft.now + wait, doubtful=store.doubtful)
+        store=StoreLink(reason=reason, load_at=draft.now + wait, doubtful=store.doubtful)
     )
 
 

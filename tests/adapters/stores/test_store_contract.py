@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etcdmesos.cluster.record import Record, encode
-from etcdmesos.errors import RecordUnreadable, SaveConflict, StoreUnavailable
+from etcdmesos.errors import RecordTooNew, RecordUnreadable, SaveConflict, StoreUnavailable
 from etcdmesos.ports import RecordStore
 from tests.adapters.stores.places import PLACES, Place, Sessions
 
@@ -115,7 +115,7 @@ def test_damage_leaves_the_version_last_seen_alone(place: Place) -> None:
 def test_a_newer_schema_is_refused_with_both_numbers(place: Place) -> None:
     """The text says what is stored, what is known here, and what to do."""
     place.plant(json.dumps({**json.loads(encode(RECORD)), "schema": 99}).encode())
-    with pytest.raises(RecordUnreadable, match=r"schema 99.* knows \d+: run the version"):
+    with pytest.raises(RecordTooNew, match=r"schema 99.* knows \d+: run the version"):
         place.session().load()
 
 
