@@ -49,7 +49,7 @@ run: all ## Mesos and an etcd cluster here and now; CLUSTER_SIZE= AGENTS= ETCD_V
 		-work-dir=$(WORK_DIR) -etcd-bin=$$etcd/etcd $(RUN_FLAGS)
 
 .PHONY: test
-test: all etcd zookeeper ## all tests; PYTEST_FLAGS= for some of them
+test: all etcd swift zookeeper ## all tests; PYTEST_FLAGS= for some of them
 	@.venv/bin/pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_FLAGS)
 
 .PHONY: sim
@@ -86,6 +86,10 @@ $(VENV): $(VENV_SOURCES)
 .PHONY: etcd
 etcd: $(VENV) ## .cache/etcd: etcd 3.4.23 and 3.5.30, for tests and `make run`
 	@$(PYTHON) packaging/fetch_etcd.py 3.4.23 3.5.30 >/dev/null
+
+.PHONY: swift
+swift: $(VENV) ## .cache/swift: an S3 server, for tests
+	@.venv/bin/python packaging/fetch_swift.py >/dev/null
 
 .PHONY: zookeeper
 zookeeper: $(VENV) ## .cache/zookeeper: a ZooKeeper server, for tests

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import cattrs
-from attrs import frozen
+from attrs import field, frozen
 
 from etcdmesos.errors import EtcdMesosError
 
@@ -98,6 +98,82 @@ class Release(ReseedOrder):
     """As in `Hold`."""
 
 
+class Means(enum.Enum):
+    """How a snapshot is handed over."""
+
+    PUT = "put"
+    """HTTP PUT of each part to its URL."""
+    FILE = "file"
+    """Written to the one path, in a folder that scheduler and agents share."""
+
+
+@frozen(kw_only=True)
+class WayIn:
+    """How to send one snapshot to where backups lie.  Good for that one and for a short time."""
+
+    means: Means
+    parts: tuple[str, ...] = field(repr=False)
+    """The URL of each part, or the path of the one file.  Never logged: a URL may be a key."""
+    part_bytes: int
+    """Each part is that long, and the last one used is what is left."""
+    headers: Mapping[str, str] = field(default={}, repr=False)
+    """Sent with every part; never logged."""
+
+
+@frozen(kw_only=True)
+class Backup(Order):
+    """Stream a live snapshot to the way in; change nothing.  One at a time: another name ends the
+    one under way."""
+
+    name: str
+    way: WayIn
+    seconds: float
+    """How long all of it may take."""
+    idle_seconds: float
+    """How long nothing may move."""
+
+
+@frozen(kw_only=True)
+class CancelBackup(Order):
+    """Stop sending the backup of that name, if it is under way."""
+
+    name: str
+
+
+class Sending(enum.Enum):
+    """How far a backup has come on the executor's side."""
+
+    UNDER_WAY = "under_way"
+    SENT = "sent"
+    """The target took the last byte, and the snapshot's own hash was right."""
+    FAILED = "failed"
+
+
+@frozen(kw_only=True)
+class BackupReport:
+    """How an executor's last backup stands.  Sent after every order, at its end, and now and
+    then."""
+
+    task_id: str
+    epoch: int
+    """The highest it has seen."""
+    name: str
+    sending: Sending
+    sent: int = 0
+    """Bytes so far."""
+    size: int = 0
+    """Of the whole snapshot in bytes; 0 until it is known."""
+    sha256: str = ""
+    """Of the whole snapshot, once it is sent."""
+    revision: int = 0
+    """etcd's, right before: at least that is in it."""
+    term: int = 0
+    tags: tuple[str, ...] = ()
+    """What the target answered to each part."""
+    reason: str = ""
+    """Why it failed, in one line."""
+
+
 class Standing(enum.Enum):
     """What an executor does with its member, as far as orders are concerned."""
 
@@ -160,13 +236,18 @@ class Report:
     """Data directories and snapshots set aside, below the sandbox, oldest first."""
 
 
-KINDS: Mapping[str, type[Order] | type[Report]] = {
+Message = Order | Report | BackupReport
+
+KINDS: Mapping[str, type[Message]] = {
     "snapshot": TakeSnapshot,
     "hold": Hold,
     "measure": MeasureCopy,
     "seed": Seed,
     "release": Release,
     "report": Report,
+    "backup": Backup,
+    "cancel_backup": CancelBackup,
+    "backup_report": BackupReport,
 }
 """The `type` of each message."""
 
@@ -179,13 +260,13 @@ def name_of(kind: type[Order]) -> str:
     return _NAMES[kind]
 
 
-def encode(message: Order | Report) -> bytes:
+def encode(message: Message) -> bytes:
     """`message` as it travels."""
     body = {"type": _NAMES[type(message)], **_converter.unstructure(message)}
     return json.dumps(body, sort_keys=True).encode()
 
 
-def decode(data: bytes) -> Order | Report:
+def decode(data: bytes) -> Message:
     """The message in `data`.  Raises BadMessage with what is wrong."""
     try:
         body: dict[str, Any] = json.loads(data)

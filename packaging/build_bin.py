@@ -53,7 +53,8 @@ EXECUTABLES = {
     "etcd-mesos-executor": Executable(
         "etcdmesos.cli.executor",
         forbidden=frozenset(
-            {"etcd3", "grpcio", "hypothesis", "kazoo", "protobuf", "starlette", "uvicorn"}
+            {"botocore", "etcd3", "grpcio", "hypothesis", "kazoo", "protobuf", "starlette"}
+            | {"uvicorn"}
         ),
     ),
     "etcd-mesos-local": Executable("etcdmesos.cli.local"),
@@ -80,6 +81,9 @@ NOT_NEEDED = {
     # master by itself.
     "pymesos": {"kazoo"},
 }
+
+# Folders that none of our commands reads: botocore's descriptions of every service of AWS.
+LEFT_OUT = ("botocore/data/",)
 
 # The flag in a .pyc (PEP 552) that says: valid without a look at the source.
 HASH_NOT_CHECKED = 0b01
@@ -281,6 +285,8 @@ def goes_in(path: PurePosixPath) -> bool:
     if path.parts[0] == "..":  # what an installation puts into bin/ and share/
         return False
     if "tests" in path.parts or "__pycache__" in path.parts:
+        return False
+    if path.as_posix().startswith(LEFT_OUT):
         return False
     return path.suffix not in (".so", ".c", ".pth", ".pxd", ".pxi", ".pyc", ".pyi", ".pyx")
 

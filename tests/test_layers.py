@@ -29,6 +29,7 @@ CORE = (
     "ports.py",
     "errors.py",
     "member_spec.py",
+    "backups",
     "cluster",
     "executor",
     "finding",
