@@ -7,9 +7,9 @@ from attrs import evolve
 
 from etcdmesos.adapters.backups.choose import Access
 from etcdmesos.adapters.backups.library import taken_at
+from etcdmesos.adapters.backups.url import TargetUrl
 from etcdmesos.backups import manifest as m
 from etcdmesos.backups import names
-from etcdmesos.backups.url import TargetUrl
 from etcdmesos.errors import BadUsage
 
 NAME = names.name_of("20261122T204500Z", names.origin_of("fw"), 3, 12)

@@ -11,8 +11,8 @@ from etcdmesos.adapters.backups.directory import DirectoryTarget
 from etcdmesos.adapters.backups.http_put import HttpTarget
 from etcdmesos.adapters.backups.s3 import S3Target, account
 from etcdmesos.adapters.backups.target import Target
+from etcdmesos.adapters.backups.url import TargetUrl
 from etcdmesos.adapters.backups.webhdfs import WebHdfsTarget
-from etcdmesos.backups.url import TargetUrl
 from etcdmesos.errors import BadUsage
 
 

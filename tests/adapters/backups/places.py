@@ -10,8 +10,8 @@ from pathlib import Path
 from etcdmesos.adapters.backups import s3
 from etcdmesos.adapters.backups.choose import Access, opener
 from etcdmesos.adapters.backups.target import Target
+from etcdmesos.adapters.backups.url import TargetUrl
 from etcdmesos.adapters.http_exchange import Limits, exchange
-from etcdmesos.backups.url import TargetUrl
 from etcdmesos.orders import Means, WayIn
 from tests.adapters.backups.peers import (
     TOKEN,
