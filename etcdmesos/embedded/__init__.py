@@ -22,7 +22,9 @@ What it does not do
   inverse offers, resource providers and operations on resources: ACCEPT performs LAUNCH
   only, ACCEPT_INVERSE_OFFERS, DECLINE_INVERSE_OFFERS, REQUEST, UPDATE_FRAMEWORK and the
   operation calls are answered 202 and do nothing;
-- ZooKeeper and several masters: a fail-over is a new master at the same address;
+- a replicated registry: masters that contend in ZooKeeper (`zk`, `masters`) are all of one
+  process, which refuses a path where another one's are; without them a fail-over is a new
+  master at the same address;
 - memory across runs: started again on the same work directory it is a new cluster;
 - the executor of a command task is not a process of its own: executor_pid is the
   command's, and the agent counts no overhead for it;

@@ -2,13 +2,14 @@
 
 Each has a session of its own, and in it an ephemeral znode json.info_<sequence> with its
 MasterInfo; the lowest leads.  Only the leader's books exist (`mesos.py` keeps them); the others
-listen and send everybody to it.  A master that fails over here leaves ZooKeeper as one that ends
-in order does: its znode goes at once, not with the session's time-out.
+listen and send everybody to it.  So masters of another process cannot lead these agents, and a
+path where some are registered is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -16,6 +17,7 @@ import uuid
 from collections.abc import Callable
 
 from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,6 +26,11 @@ from etcdmesos.embedded.server import Endpoints, Listener, answer
 from etcdmesos.embedded.versions import VERSION
 
 _CONNECT_SECONDS = 10.0
+_ZNODE = "json.info_"
+_LEFT_OVER_SECONDS = 15.0
+"""Masters that were killed stay registered until their session expires: kazoo's default is 10 s."""
+_LOOK_AGAIN_SECONDS = 0.25
+_ANSWER_SECONDS = 1.0
 
 
 def servers_and_path(url: str) -> tuple[str, str]:
@@ -58,8 +65,24 @@ class _Contender:
             await self._listener.kill()
             self._listener = None
 
+    async def connect(self) -> None:
+        """Open a session.  Raises OSError when ZooKeeper does not answer."""
+        await asyncio.to_thread(self._connect)
+
+    async def find_nobody(self) -> None:
+        """Wait until what a killed process left is gone.  Raises OSError when others contend."""
+        left = asyncio.get_running_loop().time() + _LEFT_OVER_SECONDS
+        while others := await asyncio.to_thread(self._registered):
+            late = asyncio.get_running_loop().time() >= left
+            if late or await asyncio.to_thread(any, map(_listens, others.values())):
+                raise OSError(
+                    f"Mesos masters are registered in ZooKeeper at {self._path} already "
+                    f"({', '.join(sorted(others))}): give these ones a path of their own"
+                )
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
     async def enter(self) -> None:
-        """Be registered in ZooKeeper.  Raises OSError when it does not answer."""
+        """Be registered in ZooKeeper, behind those that are."""
         await asyncio.to_thread(self._enter)
 
     async def leave(self) -> None:
@@ -71,7 +94,7 @@ class _Contender:
     def _redirect(self, _path: str, request: Request) -> Response:
         return answer(307, "", {"location": f"//{self._leader()}{request.url.path}"})
 
-    def _enter(self) -> None:
+    def _connect(self) -> None:
         client = KazooClient(hosts=self._servers)
         try:
             client.start(timeout=_CONNECT_SECONDS)
@@ -79,8 +102,20 @@ class _Contender:
             raise OSError(f"no ZooKeeper answers at {self._servers}") from None
         self._client = client
         client.ensure_path(self._path)
-        znode = f"{self._path}/json.info_"
-        client.create(znode, self._info(), ephemeral=True, sequence=True)
+
+    def _registered(self) -> dict[str, bytes]:
+        """Who is there, and what each says of itself."""
+        client, found = self._client, {}
+        assert client is not None
+        for name in client.get_children(self._path):
+            if name.startswith(_ZNODE):
+                with contextlib.suppress(NoNodeError):
+                    found[name] = client.get(f"{self._path}/{name}")[0]
+        return found
+
+    def _enter(self) -> None:
+        assert self._client is not None
+        self._client.create(f"{self._path}/{_ZNODE}", self._info(), ephemeral=True, sequence=True)
 
     def _info(self) -> bytes:
         address = {"hostname": "localhost", "ip": HOST, "port": self.port}
@@ -97,6 +132,16 @@ class _Contender:
         return json.dumps(info).encode()
 
 
+def _listens(info: bytes) -> bool:
+    """Whether the master that says this of itself answers."""
+    try:
+        address = json.loads(info)["address"]
+        with socket.create_connection((address["ip"], address["port"]), _ANSWER_SECONDS):
+            return True
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
 def _end(client: KazooClient) -> None:
     client.stop()
     client.close()
@@ -110,10 +155,16 @@ class Contenders:
         self._queue = [_Contender(url, leader) for _ in range(count)]
 
     async def start(self, leading_port: int) -> None:
-        """Register all, the leader, which listens on `leading_port` already, before the others."""
+        """Register all, the leader, which listens on `leading_port` already, before the others.
+
+        Raises OSError when ZooKeeper does not answer, or other masters contend at this path.
+        """
         self._queue[0].port = leading_port
         for standby in self._queue[1:]:
             await standby.stand_by()
+        for contender in self._queue:
+            await contender.connect()
+        await self._queue[0].find_nobody()
         for contender in self._queue:
             await contender.enter()
 
@@ -129,6 +180,7 @@ class Contenders:
         last = self._queue[-1]
         if last is not self._queue[0]:
             await last.stand_by()
+        await last.connect()
         await last.enter()
 
     async def stop(self) -> None:

@@ -163,6 +163,7 @@ class Control:
 
     async def _failover(self, body: Json) -> Json:
         master_id = await self._mesos.fail_over(
+            session=_seconds(body, "session", 0.0),
             down=_seconds(body, "down", 0.0),
             recovery=_seconds(body, "recovery", 0.2),
             agents_after=_seconds(body, "agents_after", 0.2),

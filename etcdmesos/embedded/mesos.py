@@ -202,21 +202,25 @@ class EmbeddedMesos:
             agent_id = place.agent.context.agent_id
             place.agent.thaw(removed=agent_id not in self.leader.context.cluster.agents)
 
-    async def fail_over(self, *, down: float, recovery: float, agents_after: float) -> str:
+    async def fail_over(
+        self, *, session: float, down: float, recovery: float, agents_after: float
+    ) -> str:
         """Another master leads; the new id.  Without `masters` in ZooKeeper at the same address.
 
+        The dead one's znode stays for `session` seconds, and nobody else leads meanwhile.
         Refused for `down` seconds, 503 to schedulers for `recovery`, and agents come
         back `agents_after` seconds after that.
         """
         await self.leader.kill()
-        if self._contenders is not None:
-            port = await self._contenders.hand_over()
-            self._master_settings = replace(self._master_settings, port=port)
-        self.leader = self._new_master(self.leader.context.cluster.registry())
         for place in self.places.values():
             place.link.connection += 1
             if place.agent is not None:
                 place.agent.disconnected()
+        if self._contenders is not None:
+            await asyncio.sleep(session)
+            port = await self._contenders.hand_over()
+            self._master_settings = replace(self._master_settings, port=port)
+        self.leader = self._new_master(self.leader.context.cluster.registry())
         await asyncio.sleep(down)
         self.leader.context.recovering = recovery > 0
         await self.leader.start()

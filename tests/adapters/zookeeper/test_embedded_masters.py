@@ -5,10 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import queue
+import socket
+import threading
+import time
 import uuid
 from pathlib import Path
 
 import pytest
+from kazoo.client import KazooClient
 
 from etcdmesos.adapters.master_zookeeper import ZooKeeperMaster
 from etcdmesos.adapters.mesos_framework import FrameworkDescription
@@ -94,6 +98,69 @@ def subscribe(
 def wait_for(events: queue.SimpleQueue[Event], kind: type[Event]) -> None:
     while not isinstance(events.get(timeout=20.0), kind):
         pass
+
+
+def test_a_killed_master_stays_in_zookeeper_until_its_session_expires(tmp_path: Path) -> None:
+    """Meanwhile it is taken to lead and does not answer: as with Mesos, nobody else does."""
+    url = ZooKeeperUrl.parse(real_zookeeper.shared(1).url(f"/mesos-{uuid.uuid4().hex}"))
+    session = ZooKeeperSession(url, timeout_seconds=4.0)
+    detector = ZooKeeperMaster(session, url.path)
+    detector.start()
+    try:
+        with running(
+            tmp_path, agents=1, master_port=0, agent_port=0, zk=str(url), masters=2
+        ) as mesos:
+            first, control = mesos.master, mesos.control.removeprefix("http://")
+            assert detector.wait(10.0) == first
+            failing_over = threading.Thread(
+                target=post, args=(control, "/control/master/failover", {"session": 2.0})
+            )
+            began = time.monotonic()
+            failing_over.start()
+            until(lambda: refuses(first), 10.0, "it is dead")
+            taken = detector.leading()
+            assert taken == first or time.monotonic() - began >= 2.0
+            until(lambda: detector.leading() not in (None, first), 10.0, "another one leads")
+            assert time.monotonic() - began >= 2.0
+            failing_over.join(30)
+    finally:
+        detector.close()
+        session.close()
+
+
+def refuses(address: str) -> bool:
+    host, port = address.split(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) != 0
+
+
+def test_masters_of_another_process_are_not_joined(tmp_path: Path) -> None:
+    """Nobody could lead both: refused in one line, and the first ones lead on.  What a process left
+    that was killed is waited for."""
+    servers = real_zookeeper.shared(1)
+    url = servers.url(f"/mesos-{uuid.uuid4().hex}")
+    there = {"agents": 1, "master_port": 0, "agent_port": 0, "zk": url}
+    with running(tmp_path / "one", **there) as mesos:
+        with (
+            pytest.raises(OSError, match="a path of their own"),
+            running(tmp_path / "two", **there),
+        ):
+            pass
+        assert not refuses(mesos.master)
+    left = KazooClient(hosts=url.removeprefix("zk://").partition("/")[0])
+    left.start()
+    try:
+        info = {"address": {"ip": "127.0.0.1", "port": int(mesos.master.rpartition(":")[2])}}
+        path = url.rpartition("/")[2]
+        left.create(f"/{path}/json.info_", json.dumps(info).encode(), ephemeral=True, sequence=True)
+        ending = threading.Timer(1.0, left.stop)
+        ending.start()
+        with running(tmp_path / "three", **there) as again:
+            assert not ending.is_alive()
+            assert not refuses(again.master)
+    finally:
+        left.stop()
+        left.close()
 
 
 @pytest.mark.parametrize(
