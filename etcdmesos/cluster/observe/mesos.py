@@ -62,15 +62,20 @@ def take_subscription(draft: Draft) -> Draft:
 
 def note_disconnected(draft: Draft) -> Draft:
     """The subscription is gone, or an attempt at one failed; try again with growing waits."""
-    event, settings = event_of(draft, e.Disconnected), draft.model.settings
     if draft.model.mesos.removed:
         return draft
-    failures = 1 if draft.model.mesos.subscribed else draft.model.mesos.failures + 1
+    return not_subscribed(draft, event_of(draft, e.Disconnected).reason)
+
+
+def not_subscribed(draft: Draft, reason: str) -> Draft:
+    """There is no subscription; when to try again."""
+    mesos, settings = draft.model.mesos, draft.model.settings
+    failures = 1 if mesos.subscribed else mesos.failures + 1
     wait = min(settings.subscribe_most, settings.subscribe_first * 2 ** min(failures - 1, 16))
     return draft.having(
         mesos=MesosLink(
-            number=draft.model.mesos.number,
-            reason=event.reason,
+            number=mesos.number,
+            reason=reason,
             failures=failures,
             subscribe_at=draft.now + wait,
         ),

@@ -10,7 +10,7 @@ from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.health import next_probe_at
 from etcdmesos.cluster.model import Draft, StoreLink
-from etcdmesos.cluster.observe.mesos import framework_removed
+from etcdmesos.cluster.observe.mesos import framework_removed, not_subscribed
 from etcdmesos.cluster.observe.store import uninstalled
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 
@@ -131,7 +131,7 @@ def _suppress_failed(draft: Draft, command: c.Command) -> Draft:
 def _subscribe_failed(draft: Draft, _command: c.Command) -> Draft:
     if isinstance(draft.event, e.CommandDone) or draft.model.mesos.subscribed:
         return draft
-    return draft.having(mesos=evolve(draft.model.mesos, subscribing=False))
+    return not_subscribed(draft, _reason(draft))
 
 
 def _listing_failed(draft: Draft, _command: c.Command) -> Draft:
