@@ -27,7 +27,7 @@ TEST_JOBS ?= 2
 MAKEFLAGS += --no-builtin-rules
 
 EXECUTABLES := bin/etcd-mesos-scheduler bin/etcd-mesos-executor bin/etcd-mesos-local bin/etcd-mesos-sim \
-	bin/etcd-mesos-ctl
+	bin/etcd-mesos-ctl bin/etcd-mesos-proxy
 # -L: etcdmesos/cli and etcdmesos/statecharts are links.
 SOURCES := $(shell find -L etcdmesos compat -name '*.egg-info' -prune -o -type f -name '*.py' -print \
 	-o -type f -path 'etcdmesos/*' ! -name '*.pyc' -print)

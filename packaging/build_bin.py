@@ -58,6 +58,7 @@ EXECUTABLES = {
         ),
     ),
     "etcd-mesos-local": Executable("etcdmesos.cli.local"),
+    "etcd-mesos-proxy": Executable("etcdmesos.cli.proxy"),
     "etcd-mesos-sim": Executable("etcdmesos.cli.sim"),
     "etcd-mesos-ctl": Executable(
         "etcdmesos.cli.ctl",

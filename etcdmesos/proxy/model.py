@@ -1,0 +1,68 @@
+"""Everything the proxy's core knows."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from etcdmesos.finding.cluster import Cluster
+from etcdmesos.proxy.fronts import Front
+
+
+@frozen(kw_only=True)
+class Settings:
+    """How the proxy works.  Times are in seconds."""
+
+    front: Front
+    look_every: float = 2.0
+    """Between two looks for the cluster; a look costs the scheduler and one member a request."""
+    check_every: float = 2.0
+    """Between two requests through the front."""
+    unwell_for: float = 6.0
+    """A front that answers nothing for so long, while the cluster does, is started again."""
+    grace: float = 3.0
+    """A front that has not ended so long after a signal is killed."""
+    restart_first: float = 0.25
+    restart_most: float = 15.0
+    """The wait after a front that ended by itself, and what it doubles up to."""
+    settled: float = 60.0
+    """A front that ran so long had started well."""
+
+
+@frozen(kw_only=True)
+class Running:
+    """The front that runs, or is on its way."""
+
+    run: int
+    cluster: Cluster
+    """The one it stands before, as far as it knows by itself or was told."""
+    since: float
+    well_at: float
+    """When it last answered, or was started."""
+    check_at: float
+    checking: bool = False
+    stopping: bool = False
+    kill_at: float = 0.0
+    """When it is to be killed, once it is stopping."""
+
+
+@frozen(kw_only=True)
+class Model:
+    """The proxy, as of one moment."""
+
+    settings: Settings
+    cluster: Cluster | None = None
+    """As it was found last; None while there is none that counts."""
+    found_at: float = float("-inf")
+    why: str = "looks for the cluster"
+    """What is being waited for, in one sentence; "" for nothing."""
+    looking: bool = False
+    look_at: float = 0.0
+    running: Running | None = None
+    runs: int = 0
+    failures: int = field(default=0)
+    """Fronts in a row that ended by themselves before they had settled."""
+    start_at: float = 0.0
+    ending: int = 0
+    """The signal that asked us to end; 0 for none."""
+    remark: str = ""
+    """What the last event came to, for the log; "" for nothing of interest."""
