@@ -71,6 +71,16 @@ class Daemon:
         """All lines, once the process has closed its output.  Fails if it does not in time."""
         return list(self._following())
 
+    def drain(self) -> list[str]:
+        """All lines it has said so far."""
+        while not self._queue.empty():
+            line = self._queue.get()
+            if line is None:
+                self._queue.put(None)
+                break
+            self.lines.append(line)
+        return self.lines
+
     def _following(self) -> Iterator[str]:
         deadline = time.monotonic() + LIMIT
         while True:

@@ -1,0 +1,137 @@
+"""Clients that know nothing but the proxy's address, whatever becomes of members and masters."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etcdmesos import discovery
+from tests.embedded.scheduler import Scheduler as BareScheduler
+from tests.end_to_end.proxies import Writer, proxy, watching
+from tests.end_to_end.schedulers import Stand, healthy, stand
+from tests.end_to_end.stand import (
+    etcd_binary,
+    executor_process,
+    local,
+    processes_below,
+    stats,
+    until,
+)
+
+LONGEST = 5.0
+"""Seconds that no request may take, retries and all."""
+
+
+@pytest.mark.parametrize(
+    ("version", "front"),
+    [
+        # Follows by itself.
+        ("3.5.30", "grpc-proxy"),
+        # Is started again when members have moved.
+        ("3.4.23", "grpc-proxy"),
+        pytest.param("3.5.30", "gateway", marks=pytest.mark.long),
+    ],
+)
+def test_all_members_are_replaced_one_after_the_other(
+    tmp_path: Path, version: str, front: str
+) -> None:
+    """No request, tried again by its client, takes longer than 5 s; a watch misses nothing."""
+    with (
+        local(
+            tmp_path,
+            "-cluster-size=3",
+            "-agents=5",
+            f"-etcd-bin={etcd_binary(version)}",
+            "-member-timeout=6",
+            "-probe-interval-seconds=0.5",
+        ) as mesos,
+        proxy(
+            mesos.wait_for("Mesos master: http://").split(" ")[0],
+            version,
+            f"-front={front}",
+            f"-data-dir={tmp_path}/proxy",
+        ) as through,
+    ):
+        admin = mesos.wait_for("dashboard: http://").split("/")[0]
+        through.put("key", "first")
+        with watching(through, tmp_path / "watch") as seen:
+            until(lambda: b"first" in seen.read_bytes(), "the watch has begun")
+            writer = Writer(through)
+            members = [member["name"] for member in stats(admin)["members"]]
+            for name in members:
+                os.kill(executor_process(tmp_path, name), signal.SIGKILL)
+                until(lambda name=name: _healthy_without(admin, name), f"{name} is replaced")
+            writer.stop()
+            last = writer.written[-1].encode() + b"\n"
+            until(lambda: seen.read_bytes().endswith(last), "the watch has seen the last write")
+            shown = seen.read_text().splitlines()
+        assert [value for value in writer.written if value not in shown] == []
+        assert writer.longest < LONGEST, through.said()
+        assert not set(members) & {member["name"] for member in stats(admin)["members"]}
+        assert through.end() == 0
+        assert processes_below(tmp_path / "proxy") == []
+
+
+def _healthy_without(admin: str, name: str) -> bool:
+    now = stats(admin)
+    return now["phase"] == "healthy" and name not in {m["name"] for m in now["members"]}
+
+
+def _tell(here: Stand, path: str, **body: Any) -> None:
+    connection = http.client.HTTPConnection(here.control, timeout=30)
+    connection.request("POST", f"/control/{path}", json.dumps(body))
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def _completed_framework(here: Stand) -> None:
+    """One called as ours, which came and went before."""
+    with BareScheduler(here.master, name="etcd-mycluster") as theirs:
+        theirs.call("TEARDOWN")
+    until(lambda: here.frameworks("completed_frameworks"), "it is completed")
+
+
+def test_two_clusters_on_one_master_each_with_its_proxy(tmp_path: Path) -> None:
+    """Each waits for its own, and keeps to it: through a failover of the master, and without any
+    scheduler to ask."""
+    version = "3.5.30"
+    with stand(tmp_path) as here:
+        _completed_framework(here)
+        with (
+            proxy(here.master, version, "-cluster-name=mycluster") as ours,
+            proxy(here.master, version, "-cluster-name=other") as theirs,
+        ):
+            ours.daemon.wait_for_part("knows no framework etcd-mycluster")
+            first = here.scheduler("-cluster-size=1")
+            second = here.scheduler("-cluster-size=1", "-cluster-name=other", artifact_port=0)
+            for name, through, scheduler in (
+                ("mycluster", ours, first),
+                ("other", theirs, second),
+            ):
+                healthy(scheduler)
+                through.put("who", name)
+            assert (ours.get("who"), theirs.get("who")) == ("mycluster", "other")
+
+            _tell(here, "master/failover")
+            ours.put("after", "failover")
+            until(lambda: len(here.frameworks()) == 2, "both schedulers are back")
+            with proxy(here.master, version, "-cluster-name=mycluster") as late:
+                late.put("after", "that")
+                assert ours.get("after") == "that"
+
+            first.kill()
+            second.kill()
+            with proxy(here.master, version, "-cluster-name=mycluster") as alone:
+                until(lambda: alone.etcdctl("get", "who").returncode == 0, "found without its word")
+                assert alone.get("who") == "mycluster"
+            found = discovery.discover(here.master, "other")
+            with discovery.connect(found) as client:
+                assert client.get("who")[0] == b"other"
+            assert (ours.get("who"), theirs.get("who")) == ("mycluster", "other")
+            assert [ours.end(signal.SIGINT), theirs.end(signal.SIGTERM)] == [0, 0]
