@@ -144,6 +144,14 @@ class Chart(Generic[D]):
         self._cursor: _Cursor[D] = _Cursor(definition.initial)
         self._ignored = _cells(definition.ignored)
         self._impossible = _cells(definition.impossible)
+        self._asked = {
+            (phase, event): tuple(
+                tuple(guards[name] for name in row.guards)
+                for row in definition.rows_of(phase, event)
+            )
+            for phase in definition.phases
+            for event in definition.reviews
+        }
         self._machine = transitions.Machine(
             model=self._cursor,
             states=list(definition.phases),
@@ -176,6 +184,10 @@ class Chart(Generic[D]):
             raise IllegalEvent(f"{event} cannot happen while {phase}: {why}")
         if phase not in self.definition.phases or event not in self._machine.events:
             raise IllegalEvent(f"the chart knows no {event} while {phase}")
+        asked = self._asked.get((phase, event))
+        # Most reviews change nothing, which the guards say sooner than `transitions` does.
+        if asked is not None and not any(all(ask(draft) for ask in row) for row in asked):
+            return Fired(phase=phase, draft=draft, row=None)
         cursor = self._cursor
         if cursor.busy:
             raise IllegalEvent(f"{event} fired from within another event's action")

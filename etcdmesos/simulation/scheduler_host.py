@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from etcdmesos.cluster.commands import ProbeMember, ProbeProgress
 from etcdmesos.cluster.events import StopAsked
 from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.observe.store import FIRST_SAVE
 from etcdmesos.cluster.record import Record
 from etcdmesos.simulation import facts as f
 from etcdmesos.simulation.core_host import CoreHost
@@ -54,7 +55,8 @@ class SchedulerHost:
         self._clock: ProcessClock | None = None
         """Of all in the process but its core."""
         self._crash: Callable[[Command], bool] | None = None
-        self._watch: Callable[[Command], bool] | None = None
+        self._watches: list[Callable[[Command], bool]] = []
+        self._claim: Callable[[], None] | None = None
         self._saves_left: int | None = None
         self._crash_in: float | None = None
         self._steps_before = 0
@@ -98,7 +100,8 @@ class SchedulerHost:
         world = self._world
         self._steps_before = self.steps
         self.process = world.next_scheduler_process()
-        self._crash = self._watch = self._saves_left = None
+        self._crash = self._saves_left = None
+        self._watches = []
         clock = ProcessClock(world.clock)
         client = world.zookeeper_client(clock, self.host.name, self.process)
         core: CoreHost[Model, Record] = CoreHost(
@@ -160,7 +163,11 @@ class SchedulerHost:
 
     def watch(self, act: Callable[[Command], bool]) -> None:
         """Call `act` with every command that the running process lets go of, until it says yes."""
-        self._watch = act
+        self._watches.append(act)
+
+    def at_claim(self, act: Callable[[], None] | None) -> None:
+        """Call `act` right before the next time that a process here writes a new epoch."""
+        self._claim = act
 
     # The process' inside, watched
 
@@ -188,14 +195,17 @@ class SchedulerHost:
             self._world.clock.call_after(0.0, self._ended, "crashed between two commands")
             return False
         if not isinstance(command, PROBES):
-            if self._watch is not None and self._watch(command):
-                self._watch = None
+            self._watches = [act for act in self._watches if not act(command)]
             self._world.see(
                 f.Released(process=self.process, command=command, now=self._world.clock.now)
             )
         return True
 
     def _before_save(self) -> bool:
+        assert self._core is not None
+        if self._claim is not None and self._core.model.record.sequence == FIRST_SAVE:
+            claim, self._claim = self._claim, None
+            claim()
         if self._saves_left is None:
             return True
         self._saves_left -= 1

@@ -40,6 +40,8 @@ def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> O
     spare = random.choice((0, 1, 1, 2, 3))
     agents = size + spare if single else max(1, (size + 1) // 2) + spare
     zones, constraints = _placement(seed, size, agents) if single else (0, "")
+    if constraints.startswith("half:"):
+        agents = max(agents, 2 * size)  # each half has room, and a free agent is often of the wrong
     fault_pause = random.choice(PAUSES)
     unhurried = UNHURRIED * fault_pause
     return Options(
@@ -71,12 +73,13 @@ def _elected(seed: int) -> bool:
 
 def _session_timeout(seed: int, unhurried: float) -> float:
     random = Random(f"session {seed}")  # noqa: S311 (nothing secret)
-    return min(SESSION_MOST, max(random.choice((3.0, 10.0)), unhurried))
+    return min(SESSION_MOST, max(random.choice((4.0, 10.0, 20.0)), unhurried))
 
 
 def _placement(seed: int, size: int, agents: int) -> tuple[int, str]:
     """In some worlds, zones and constraints that leave every missing member a place, wherever the
-    others are.  Drawn apart, so that the rest of a seed's world stays what it was."""
+    others are; those on the half of the agents, if there are twice as many as members.  Drawn
+    apart, so that the rest of a seed's world stays what it was."""
     random = Random(f"placement {seed}")  # noqa: S311 (nothing secret)
     if random.random() >= ZONED:
         return 0, ""
@@ -86,8 +89,7 @@ def _placement(seed: int, size: int, agents: int) -> tuple[int, str]:
     if agents // zones >= share:
         choices += [f"@zone:MAX_PER:{share}", "@zone:GROUP_BY"]
         choices += [f"@zone:GROUP_BY:{zones}"] if size >= zones else ["@zone:UNIQUE"]
-    if (agents + 1) // 2 >= size:
-        choices += ["half:LIKE:a", "half:UNLIKE:b"]
+    choices += ["half:LIKE:a", "half:UNLIKE:b"]
     return zones, random.choice(choices)
 
 

@@ -6,6 +6,7 @@ business of those that are hit.  None decides when it happens: see `schedule` an
 
 from etcdmesos.simulation.faults import (
     agents,
+    coincidences,
     etcds,
     executors,
     masters,
@@ -16,7 +17,7 @@ from etcdmesos.simulation.faults import (
 )
 from etcdmesos.simulation.faults.base import Fault, registered
 
-_ROOMS = (agents, etcds, executors, masters, members, networks, schedulers, stores)
+_ROOMS = (agents, coincidences, etcds, executors, masters, members, networks, schedulers, stores)
 """Imported for their faults, which register themselves."""
 
 __all__ = ["Fault", "registered"]

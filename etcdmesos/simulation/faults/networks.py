@@ -56,13 +56,15 @@ class AgentCutOff(Fault):
 
 @frozen(kw_only=True)
 class AgentUnreachable(Fault):
-    """The same for so long that the master gives the agent up."""
+    """The same for so long that the master gives the agent up; it comes back before its member is
+    replaced, or after that."""
 
     def available(self, world: World) -> bool:
         return bool(world.mesos.agents)
 
     def inject(self, world: World) -> None:
-        _cut_from_master(world, self.pick, 90.0 + self.seconds)
+        given_up = 5 * world.options.ping_timeout
+        _cut_from_master(world, self.pick, given_up + self.pick % 120 + self.seconds)
 
 
 @frozen(kw_only=True)

@@ -10,12 +10,23 @@ from etcdmesos.simulation.planted import (
     leaderships,
     places,
     readings,
+    removals,
     replacements,
     waits,
 )
 from etcdmesos.simulation.planted.registry import PlantedBug, registered
 
-_ROOMS = (bootstraps, executors, intents, leaderships, places, readings, replacements, waits)
+_ROOMS = (
+    bootstraps,
+    executors,
+    intents,
+    leaderships,
+    places,
+    readings,
+    removals,
+    replacements,
+    waits,
+)
 """Imported for their bugs, which register themselves."""
 
 __all__ = ["PlantedBug", "registered"]

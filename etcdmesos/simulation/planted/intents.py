@@ -153,7 +153,7 @@ def subscribes_before_the_takeover() -> Cores:
     return scheduler_with(actions={"keep_links": keep})
 
 
-@planted("nothing_changes_without_links", "kills_are_on_record")
+@planted("nothing_changes_without_links", "only_the_leader_acts", "kills_are_on_record")
 def acts_while_recovering() -> Cores:
     """Tasks are killed in every phase, also while it is not known yet what they are."""
 

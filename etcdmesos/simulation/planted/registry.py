@@ -26,7 +26,7 @@ from etcdmesos.executor.model import Model as ExecutorModel
 from etcdmesos.simulation.options import Cores, real_cores
 from etcdmesos.step import Event, Step
 
-__all__ = ["PlantedBug", "executor_with", "planted", "registered", "scheduler_with"]
+__all__ = ["PlantedBug", "executor_with", "planned_by", "planted", "registered", "scheduler_with"]
 
 Action = Callable[[Draft], Draft]
 Guard = Callable[[Draft], bool]
@@ -114,6 +114,11 @@ def scheduler_with(
     core = _Scheduler(actions or {}, guards or {}, definition)
     step = core.step if around is None else around(core.step)
     return evolve(real_cores(), start=core.start, step=step)
+
+
+def planned_by(plan: Action) -> Cores:
+    """The real cores, but with this in the place of the plan for etcd's membership."""
+    return scheduler_with(actions={"plan_membership": plan})
 
 
 def executor_with(

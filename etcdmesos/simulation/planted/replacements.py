@@ -1,4 +1,4 @@
-"""Planted bugs in the replacement of members: whom to remove, whom to add, when, and what then."""
+"""Planted bugs in the replacement of members: who joins, and what becomes of who left."""
 
 from __future__ import annotations
 
@@ -20,77 +20,20 @@ from etcdmesos.cluster.commands import (
 from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.member_list import ListedMember
 from etcdmesos.cluster.model import Draft, Model
-from etcdmesos.cluster.record import Change, Kind, Record, Step
+from etcdmesos.cluster.record import Change, Kind, Member, Record, Step
 from etcdmesos.cluster.repairs import learner
-from etcdmesos.mesos.statuses import REFUSED
+from etcdmesos.mesos.statuses import ALIVE, REFUSED
 from etcdmesos.simulation.options import Cores
-from etcdmesos.simulation.planted.registry import ClusterStep, planted, scheduler_with
+from etcdmesos.simulation.planted.registry import (
+    ClusterStep,
+    planned_by,
+    planted,
+    scheduler_with,
+)
 from etcdmesos.step import CommandDone, Event, TimerFired
 from etcdmesos.step import Step as CoreStep
 
 WATCHING = ("healthy", "degraded", "reconfiguring")
-LONG_AGO = -1e6
-"""Seconds: longer ago than any time-out."""
-
-
-def _planning(plan: Callable[[Draft], Draft]) -> Cores:
-    """The real cores, but with this in the place of the plan for etcd's membership."""
-    return scheduler_with(actions={"plan_membership": plan})
-
-
-@planted("only_the_failed_are_removed", "removals_leave_a_quorum")
-def takes_a_failed_probe_for_death() -> Cores:
-    """One probe that fails, and the member is replaced: the network's hiccup costs a voter."""
-
-    def plan(draft: Draft) -> Draft:
-        views = {
-            name: evolve(view, failing_since=LONG_AGO) if view.failing_since is not None else view
-            for name, view in draft.model.views.items()
-        }
-        done = ACTIONS["plan_membership"](draft.having(views=views))
-        return done.having(
-            views={
-                name: draft.model.views.get(name, view) if view == views.get(name) else view
-                for name, view in done.model.views.items()
-            }
-        )
-
-    return _planning(plan)
-
-
-@planted("only_the_failed_are_removed", "removals_leave_a_quorum")
-def unreachable_is_replaced_at_once() -> Cores:
-    """TASK_UNREACHABLE counts as dead at once, without -member-timeout."""
-
-    def take(draft: Draft) -> Draft:
-        done = ACTIONS["take_task_update"](draft)
-        away = dict.fromkeys(done.model.out_of_reach, LONG_AGO)
-        return done.having(out_of_reach=away)
-
-    return scheduler_with(actions={"take_task_update": take})
-
-
-@planted("removals_leave_a_quorum", "only_the_failed_are_removed")
-def removes_the_live_with_the_dead() -> Cores:
-    """The dead one's place in the sorted list is taken for its place in ours: a live voter goes."""
-
-    def plan(draft: Draft) -> Draft:
-        done = ACTIONS["plan_membership"](draft)
-        change, record = done.model.record.change, done.model.record
-        begun = draft.model.record.change is None and change is not None
-        if not begun or change is None or change.kind is not Kind.REMOVE or not change.member:
-            return done
-        others = [m for m in record.members if m.name != change.member and m.id]
-        if not others:
-            return done
-        wrong = evolve(change, member=others[0].name, id=others[0].id)
-        commands = tuple(
-            evolve(x, member=wrong.member, id=wrong.id) if isinstance(x, RemoveMember) else x
-            for x in done.commands
-        )
-        return evolve(done.recording(change=wrong), commands=commands)
-
-    return _planning(plan)
 
 
 @planted("learners_have_caught_up")
@@ -125,7 +68,7 @@ def promotes_at_once() -> Cores:
             .changing_course()
         )
 
-    return _planning(plan)
+    return planned_by(plan)
 
 
 @planted("changes_follow_a_reading")
@@ -153,7 +96,7 @@ def ignores_ghosts() -> Cores:
         ghost = change is not None and change.kind is Kind.REMOVE and change.member == ""
         return draft if ghost else done
 
-    return _planning(plan)
+    return planned_by(plan)
 
 
 @planted("it_ends_well", "strays_are_ended", "no_stray_survives")
@@ -171,7 +114,7 @@ def never_gives_a_learner_up() -> Cores:
         )
         return draft if evicts else done
 
-    return _planning(plan)
+    return planned_by(plan)
 
 
 @planted("strays_are_ended", "no_stray_survives")
@@ -187,6 +130,45 @@ def forgets_the_task_of_the_removed() -> Cores:
 
     names = ("take_task_update", "plan_membership")
     return scheduler_with(actions={name: forgetting(name) for name in names})
+
+
+@planted("the_removed_stay_out")
+def lets_the_returned_in_again() -> Cores:
+    """A task of a removed member that comes back, healthy by all signs, is welcome again."""
+
+    def around(step: ClusterStep) -> ClusterStep:
+        removed: dict[str, Member] = {}
+
+        def remembering(model: Model, event: Event, now: float) -> CoreStep[Model, Record]:
+            task = event.status.task_id if isinstance(event, e.TaskUpdated) else ""
+            if isinstance(event, e.RecordLoaded):
+                removed.clear()
+            back = removed.get(task)
+            done = step(model, event, now)
+            if (
+                back is not None
+                and isinstance(event, e.TaskUpdated)
+                and event.status.state in ALIVE
+                and done.model.phase in WATCHING
+                and done.model.record.member(back.name) is None
+            ):
+                return _welcoming(done, back)
+            for member in model.record.members if model.store.loaded else ():
+                if done.model.record.member(member.name) is None:
+                    removed.update((t.id, member) for t in member.tasks)
+            return done
+
+        return remembering
+
+    return scheduler_with(around=around)
+
+
+def _welcoming(done: CoreStep[Model, Record], back: Member) -> CoreStep[Model, Record]:
+    """With this member on record again."""
+    record, saved = done.model.record, done.save is not None
+    members = (*record.members, evolve(back, step=Step.VOTER))
+    record = evolve(record, members=members, sequence=record.sequence + (not saved))
+    return evolve(done, model=evolve(done.model, record=record), save=record)
 
 
 @planted("learners_start_when_listed")
@@ -216,7 +198,7 @@ def launches_before_it_is_listed() -> Cores:
         launched = ACTIONS["plan_membership"](early)
         return launched.recording(change=done.model.record.change)
 
-    return _planning(plan)
+    return planned_by(plan)
 
 
 @planted("names_are_used_once", "the_removed_stay_out", "data_belongs_to_one_member")
@@ -240,7 +222,7 @@ def reuses_the_name_of_the_removed() -> Cores:
         renamed = done.recording(members=members, change=change).having(places=places)
         return evolve(renamed, commands=commands)
 
-    return _planning(plan)
+    return planned_by(plan)
 
 
 @planted("changes_are_on_record")
@@ -332,4 +314,4 @@ def does_not_wait_for_the_outcome() -> Cores:
             draft.having(membership=evolve(view, busy=False)) if waits else draft
         )
 
-    return _planning(plan)
+    return planned_by(plan)

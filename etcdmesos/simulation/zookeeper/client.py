@@ -205,9 +205,7 @@ class Client:
         if asked.timer is not None:
             asked.timer.cancel()
         asked.sent = True
-        asked.timer = self._clock.call_after(
-            seconds, self._end, asked, AnswerLost(f"no answer from ZooKeeper within {seconds:g} s")
-        )
+        asked.timer = self._clock.call_after(seconds, self._late, asked, channel)
         channel.client.send(
             self._service.ask,
             self._session,
@@ -215,7 +213,6 @@ class Client:
             asked.question.request,
             lambda answer: self._clock.run(self._answered, asked, answer),
         )
-        self._clock.call_after(self._deaf_after, self._look, channel, self._clock.now)
 
     def _answered(self, asked: _Asked, answer: Any) -> None:
         self._heard_at = self._clock.now
@@ -225,6 +222,12 @@ class Client:
         if asked in self._asked:
             self._asked.remove(asked)
         asked.end(answer)
+
+    def _late(self, asked: _Asked, channel: Channel) -> None:
+        seconds = asked.question.seconds
+        left = max(0.0, self._deaf_after - seconds)
+        self._clock.call_after(left, self._look, channel, self._clock.now - seconds)
+        self._end(asked, AnswerLost(f"no answer from ZooKeeper within {seconds:g} s"))
 
     def _look(self, channel: Channel, since: float) -> None:
         """Give the connection up if nothing was heard over it since something was asked."""
