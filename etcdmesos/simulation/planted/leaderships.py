@@ -56,7 +56,7 @@ def kicks_the_other_off() -> Cores:
     return scheduler_with(actions={"give_up_framework": give_up})
 
 
-@planted("epochs_have_one_holder")
+@planted("epochs_have_one_holder", "subscribes_after_takeover")
 def takes_an_unknown_epoch_for_its_own() -> Cores:
     """The record of our epoch must be ours, even if our first save of it was never confirmed (a
     bug that the simulation found)."""
