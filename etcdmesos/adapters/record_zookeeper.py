@@ -145,6 +145,8 @@ class ZooKeeperStore:
         The framework id stays.  Raises SaveUnknown, SaveConflict or StoreUnavailable.
         """
         self._refuse_if_closed()
+        # A server that is behind would have us move what is not stored any more: a conflict.
+        self._prepare(lambda: self._session.ask(lambda client: client.sync_async(self._record)))
         data, stat = self._prepare(
             lambda: self._session.ask(lambda client: client.get_async(self._record))
         )

@@ -119,6 +119,7 @@ class ZooKeeperRecord:
         self._seen = None
 
     def _put_aside(self) -> Steps[str]:
+        yield from self._prepare(Sync())
         znode = yield from self._prepare(Get(self._path))
         made, _ = yield from self._commit(
             Create(f"{self._path}-", znode.data, sequence=True),
