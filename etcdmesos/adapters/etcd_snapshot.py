@@ -1,32 +1,29 @@
 """A snapshot of a running etcd as a stream of bytes, checked against the hash it ends in.
 
-Over etcd's JSON gateway with the standard library: the executor, which has no grpc, takes snapshots
-before a reseed and for backups.  Memory stays constant whatever the size.  Where the bytes go, and
-what becomes of a stream that broke off, is the caller's business; nothing is retried here.
+The executor takes snapshots before a reseed and for backups.  Memory stays constant whatever the
+size.  Where the bytes go, and what becomes of a stream that broke off, is the caller's business;
+nothing is retried here.
 
 etcd answers this without quorum too, and under the NOSPACE alarm.  A learner answers as well.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import http.client
-import json
-import time
 from collections.abc import Generator, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from etcdmesos.adapters.etcd_gateway import host_and_port
+from etcdmesos.adapters.etcd_grpc import StreamFailed, messages
 from etcdmesos.errors import EtcdMesosError
 
+METHOD = "/etcdserverpb.Maintenance/Snapshot"
 HASH_BYTES = hashlib.sha256().digest_size
 """How much of a snapshot's end is the SHA-256 of all before it."""
 
-_BLOCK_BYTES = 256 * 1024
-_LINE_BYTES_MAX = 8 * 1024 * 1024
-"""etcd sends 32 KiB in a line of about 44 KiB."""
+_REMAINING = 2
+_BLOB = 3
+"""Fields of etcd's SnapshotResponse (rpc.proto)."""
 
 
 class SnapshotFailed(EtcdMesosError):
@@ -41,33 +38,25 @@ class LiveSnapshot:
     """
 
     def __init__(self, client_url: str, *, idle_seconds: float, seconds: float) -> None:
-        """Raises BadUsage for an address that is none.
-
-        `idle_seconds` is how long etcd may send nothing, `seconds` how long all may take.
-        """
+        """`idle_seconds` is how long etcd may send nothing, `seconds` how long all may take."""
         self.size = 0
         """How many bytes it will be, the hash included; known inside the `with`."""
-        self._seconds = seconds
-        self._deadline = time.monotonic() + seconds
-        self._connection = http.client.HTTPConnection(
-            *host_and_port(client_url), timeout=min(idle_seconds, seconds)
+        self._messages = messages(
+            client_url, METHOD, b"", idle_seconds=idle_seconds, seconds=seconds
         )
-        self._idle_seconds = idle_seconds
-        self._messages = self._receive()
+        self._blobs = self._received()
         self._first = b""
 
     def __enter__(self) -> Self:
-        """Ask for the snapshot and wait for its beginning.  Raises SnapshotFailed."""
+        """Ask for the snapshot and wait for its beginning.
+
+        Raises SnapshotFailed, and BadUsage for an address that is none.
+        """
         try:
-            blob, remaining = next(self._messages)
+            self._first, remaining = next(self._blobs)
         except StopIteration:
-            self._connection.close()
             raise SnapshotFailed("etcd sent an empty snapshot") from None
-        except SnapshotFailed:
-            self._connection.close()
-            raise
-        self._first = blob
-        self.size = len(blob) + remaining + HASH_BYTES
+        self.size = len(self._first) + remaining + HASH_BYTES
         return self
 
     def __exit__(
@@ -76,15 +65,15 @@ class LiveSnapshot:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._blobs.close()
         self._messages.close()
-        self._connection.close()
 
     def __iter__(self) -> Iterator[bytes]:
         """The snapshot from its first byte to its last.  Raises SnapshotFailed."""
         computed = hashlib.sha256()
         held = self._first
         received = len(held)
-        for blob, _ in self._messages:
+        for blob, _ in self._blobs:
             # Held back, because the last of it may be the hash.
             ready, held = held[:-HASH_BYTES], held[-HASH_BYTES:] + blob
             received += len(blob)
@@ -100,45 +89,43 @@ class LiveSnapshot:
         yield ready
         yield told
 
-    def _receive(self) -> Generator[tuple[bytes, int], None, None]:
+    def _received(self) -> Generator[tuple[bytes, int], None, None]:
         """Each message's bytes, and how many follow that are not the hash."""
         try:
-            headers = {"Content-Type": "application/json"}
-            self._connection.request("POST", "/v3/maintenance/snapshot", b"{}", headers)
-            with self._connection.getresponse() as response:
-                for line in self._lines(response):
-                    yield _message(line, response.status)
-        except TimeoutError as error:
-            raise SnapshotFailed(f"etcd sent nothing for {self._idle_seconds:g} s") from error
-        except http.client.IncompleteRead as error:
-            raise SnapshotFailed("the connection was cut within the snapshot") from error
-        except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "strerror", None) or repr(error)
-            raise SnapshotFailed(f"no snapshot from etcd: {reason}") from error
-
-    def _lines(self, response: http.client.HTTPResponse) -> Iterator[bytes]:
-        rest = b""
-        while block := response.read1(_BLOCK_BYTES):
-            if time.monotonic() > self._deadline:
-                raise SnapshotFailed(f"the snapshot was not complete within {self._seconds:g} s")
-            *lines, rest = (rest + block).split(b"\n")
-            yield from lines
-            if len(rest) > _LINE_BYTES_MAX:
-                raise SnapshotFailed("what answers does not speak like etcd's gateway")
-        if rest:
-            yield rest
+            for message in self._messages:
+                yield _blob_and_remaining(message)
+        except StreamFailed as error:
+            raise SnapshotFailed(f"no snapshot from etcd: {error}") from error
 
 
-def _message(line: bytes, status: int) -> tuple[bytes, int]:
-    """One line of the gateway's stream.  Raises SnapshotFailed when it is a complaint."""
+def _blob_and_remaining(message: bytes) -> tuple[bytes, int]:
+    """The two fields of a SnapshotResponse that matter.  Raises StreamFailed."""
+    blob, remaining, at = b"", 0, 0
     try:
-        answer: dict[str, Any] = json.loads(line)
-        if (result := answer.get("result")) is not None:
-            blob = base64.b64decode(result.get("blob", ""), validate=True)
-            return blob, int(result.get("remaining_bytes", 0))
-        error = answer.get("error")
-        complaint = error if isinstance(error, str) else (error or answer)["message"]
-    except (ValueError, KeyError, TypeError, AttributeError) as unreadable:
-        said = f"HTTP status {status}, not an answer of etcd"
-        raise SnapshotFailed(said) from unreadable
-    raise SnapshotFailed(f"etcd refuses a snapshot: {' '.join(str(complaint).split())}")
+        while at < len(message):
+            key, at = _varint(message, at)
+            value, at = _varint(message, at)
+            match key & 7, key >> 3:
+                case 0, number:
+                    remaining = value if number == _REMAINING else remaining
+                case 2, number:
+                    if at + value > len(message):
+                        raise IndexError
+                    blob = message[at : at + value] if number == _BLOB else blob
+                    at += value
+                case _:
+                    raise IndexError
+    except IndexError:
+        raise StreamFailed("what answers does not speak like etcd") from None
+    return blob, remaining
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    """The number there and where it ends.  Raises IndexError."""
+    number = shift = 0
+    while True:
+        byte = message[at]
+        number |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return number, at
