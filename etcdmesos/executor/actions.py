@@ -5,7 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from etcdmesos.executor import endings, observe, plans, reports
+from etcdmesos.executor import (
+    answers,
+    endings,
+    holding,
+    measuring,
+    obeying,
+    observe,
+    outcomes,
+    plans,
+    reports,
+    seeding,
+)
 from etcdmesos.executor.links import keep_subscribed
 from etcdmesos.executor.model import Draft
 
@@ -16,7 +27,7 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         observe.note_disconnected,
         observe.take_acknowledgement,
         observe.take_task,
-        observe.take_message,
+        obeying.take_message,
         observe.take_preparation,
         observe.note_started,
         observe.note_exit,
@@ -24,8 +35,8 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         observe.schedule_restart,
         observe.take_health,
         observe.take_peers,
-        observe.take_outcome,
-        observe.note_save_failed,
+        outcomes.take_outcome,
+        outcomes.save_failed,
         endings.refuse_task,
         endings.refuse_second_task,
         endings.fail_preparation,
@@ -40,6 +51,13 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         endings.hasten_shutdown,
         endings.unknown_kill,
         endings.add_how_it_ended,
+        holding.begin_holding,
+        holding.take_log,
+        holding.let_run,
+        measuring.take_saved,
+        seeding.take_seed,
+        seeding.note_restored,
+        seeding.fail_seed,
         keep_subscribed,
         plans.plan_preparation,
         plans.plan_start,
@@ -47,6 +65,12 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         plans.plan_restart,
         plans.plan_stop,
         plans.leave,
+        holding.plan_hold,
+        holding.plan_cancel,
+        measuring.plan_snapshot,
+        measuring.plan_copy,
+        seeding.plan_restore,
+        answers.plan_answer,
         reports.plan_report,
         reports.plan_last_word,
         reports.plan_sending,

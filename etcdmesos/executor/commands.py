@@ -8,6 +8,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from etcdmesos.executor.model import Update
+from etcdmesos.orders import Tool
 from etcdmesos.step import Command
 
 # The agent
@@ -34,6 +35,16 @@ class SendUpdate(Command):
     """
 
     update: Update
+
+
+@frozen(kw_only=True)
+class SendMessage(Command):
+    """Hand a framework message to the agent, for the scheduler.
+
+    Mesos delivers it at most once; a scheduler that misses it asks again.
+    """
+
+    data: bytes
 
 
 # etcd
@@ -88,3 +99,77 @@ class AskPeers(Command):
 
     run: int
     peer_urls: tuple[str, ...]
+
+
+# Reseeding.  All paths are below the sandbox.
+
+
+@frozen(kw_only=True)
+class SaveSnapshot(Command):
+    """Save a snapshot of our running etcd.  Ends in SnapshotSaved or a failure: no such file."""
+
+    generation: int
+    client_url: str
+    path: str
+
+
+@frozen(kw_only=True)
+class ReadLog(Command):
+    """Read where the log of the stopped member ends.  Ends in LogRead or a failure."""
+
+    data_directory: str
+
+
+@frozen(kw_only=True)
+class RunCopy(Command):
+    """Save a snapshot of what a copy of the stopped member's data shows when it is run alone.
+
+    Changes nothing in the data.  The copy's etcd is reaped, and the copy removed, when it ends: in
+    SnapshotSaved or in a failure.
+    """
+
+    generation: int
+    data_directory: str
+    copy_directory: str
+    name: str
+    applied_index: int
+    """For the SavedSnapshot: the member's own, since the copy's goes on beyond it."""
+    path: str
+
+
+@frozen(kw_only=True)
+class RestoreSeed(Command):
+    """Set the data aside and restore the snapshot where it was.  Only while no etcd of ours runs.
+
+    Ends in SeedRestored, or in a failure: what was done is to be undone by PutBack.
+    """
+
+    generation: int
+    tool: Tool
+    snapshot: str
+    sha256: str
+    """Of the snapshot's file; another one is not restored."""
+    data_directory: str
+    aside: str
+    """Where the data goes, unchanged.  Must not exist."""
+    name: str
+    peer_url: str
+    token: str
+    bump_revision: int
+
+
+@frozen(kw_only=True)
+class PutBack(Command):
+    """Undo what RestoreSeed did, as far as it came: what it made goes to `failed`, and what it set
+    aside comes back.  Done means that the data is as it was before."""
+
+    data_directory: str
+    aside: str
+    failed: str
+    remove: tuple[str, ...]
+    """Failed seeds of earlier attempts that need not be kept any longer."""
+
+
+@frozen(kw_only=True)
+class CancelWork(Command):
+    """End the RunCopy or RestoreSeed under way, which then fails."""

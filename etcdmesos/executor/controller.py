@@ -9,7 +9,7 @@ from etcdmesos.chart import Chart, Definition, read
 from etcdmesos.draft import react
 from etcdmesos.errors import BrokenPromise
 from etcdmesos.executor.actions import ACTIONS
-from etcdmesos.executor.commands import StartEtcd
+from etcdmesos.executor.commands import PutBack, ReadLog, RestoreSeed, RunCopy, StartEtcd
 from etcdmesos.executor.guards import GUARDS
 from etcdmesos.executor.model import Draft, ExecutorRecord, Link, Model, Process
 from etcdmesos.executor.settings import Settings
@@ -25,14 +25,43 @@ def check(before: Model, step: Step[Model, ExecutorRecord]) -> None:
     """
     model = step.model
     starts = [command for command in step.commands if isinstance(command, StartEtcd)]
-    if starts and (before.etcd.process is not Process.NONE or len(starts) > 1):
+    if starts and (starts[0].run != model.etcd.reaped + 1 or len(starts) > 1):
         raise BrokenPromise("a second etcd would be started beside the first")
     if starts and (before.restart.removed or model.ending is not None):
         raise BrokenPromise("an etcd that was removed or is to end would be started again")
-    if any(update.last for update in model.updates) and model.etcd.process is not Process.NONE:
+    running = model.etcd.process is not Process.NONE or model.reseed.working
+    if running and any(update.last for update in model.updates):
         raise BrokenPromise("the end would be reported before etcd was reaped")
     if model.record.epoch < before.record.epoch:
         raise BrokenPromise("the epoch would go back")
+    _check_hold(step, bool(starts))
+    for command in step.commands:
+        if isinstance(command, RestoreSeed):
+            _check_seed(model, command)
+
+
+def _check_hold(step: Step[Model, ExecutorRecord], starts: bool) -> None:
+    model = step.model
+    if starts and model.record.held is not None:
+        raise BrokenPromise("etcd would be started while the member is held")
+    if starts and (model.reseed.undo or model.reseed.working):
+        raise BrokenPromise("etcd would be started on data that is being worked on")
+    work = [c for c in step.commands if isinstance(c, ReadLog | RunCopy | RestoreSeed | PutBack)]
+    if len(work) > 1 or (work and model.etcd.process is not Process.NONE):
+        raise BrokenPromise("data would be worked on that is in use")
+    copies = [command for command in work if isinstance(command, RunCopy)]
+    if copies and model.record.held is None:
+        raise BrokenPromise("a copy would be run of a member that is not held")
+
+
+def _check_seed(model: Model, command: RestoreSeed) -> None:
+    record, chosen = model.record, model.reseed.snapshot
+    if record.held is None or record.seeded != command.generation:
+        raise BrokenPromise("a seed would be restored without being held or without a record of it")
+    if chosen is None or (chosen.path, chosen.sha256) != (command.snapshot, command.sha256):
+        raise BrokenPromise("a seed would be restored from another snapshot than the chosen one")
+    if model.reseed.seed_taken != command.generation:
+        raise BrokenPromise("a seed would be restored that was not ordered")
 
 
 class Controller:
@@ -63,9 +92,12 @@ class Controller:
         draft = Draft(model=model, event=event, now=now).having(remark="")
         draft = react(self.chart, draft)
         record = draft.model.record
+        save = record if record != model.record else None
+        if save is not None:
+            draft = draft.having(record_before=model.record)
         step = Step(
             model=draft.model,
-            save=record if record != model.record else None,
+            save=save,
             commands=draft.commands,
             wake_at=draft.wake_at,
         )

@@ -8,6 +8,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.executor.model import LogEnd
+from etcdmesos.orders import SavedSnapshot
 from etcdmesos.step import (
     CommandDone,
     CommandFailed,
@@ -27,12 +29,15 @@ __all__ = [
     "EtcdStarted",
     "Event",
     "KillAsked",
+    "LogRead",
     "MemberProbed",
     "MessageReceived",
     "PeerAnswer",
     "PeersAnswered",
     "SaveFailed",
+    "SeedRestored",
     "ShutdownAsked",
+    "SnapshotSaved",
     "Subscribed",
     "TaskLaunched",
     "TimerFired",
@@ -151,3 +156,31 @@ class PeersAnswered(Event):
 
     run: int
     answers: tuple[PeerAnswer, ...]
+
+
+# Reseeding
+
+
+@frozen(kw_only=True)
+class SnapshotSaved(Event):
+    """A snapshot lies in the sandbox, its hash checked."""
+
+    generation: int
+    """Of the attempt for which it was asked."""
+    of_copy: bool
+    """Of a copy of the stopped member's data, or of our running etcd."""
+    snapshot: SavedSnapshot
+
+
+@frozen(kw_only=True)
+class LogRead(Event):
+    """Where the stopped member's log ends."""
+
+    end: LogEnd
+
+
+@frozen(kw_only=True)
+class SeedRestored(Event):
+    """The data was set aside, and the snapshot restored where it was."""
+
+    generation: int

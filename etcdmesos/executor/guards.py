@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from etcdmesos.executor.commands import Prepare
+from etcdmesos.executor.commands import Prepare, RestoreSeed
 from etcdmesos.executor.crashes import crash_count, exhausted, says_removed
 from etcdmesos.executor.endings import spec_problem
 from etcdmesos.executor.events import CommandFailed, EtcdExited, KillAsked
+from etcdmesos.executor.holding import to_be_stopped
 from etcdmesos.executor.links import given_up
 from etcdmesos.executor.model import Draft, Process
-from etcdmesos.executor.observe import start_failed
+from etcdmesos.executor.outcomes import start_failed
 
 
 def task_understood(draft: Draft) -> bool:
@@ -63,8 +64,54 @@ def restart_due(draft: Draft) -> bool:
 
 
 def etcd_gone(draft: Draft) -> bool:
-    """There is no etcd of ours: none was started, or it was reaped."""
-    return draft.model.etcd.process is Process.NONE
+    """There is no etcd of ours: none was started, or all were reaped."""
+    return draft.model.etcd.process is Process.NONE and not draft.model.reseed.working
+
+
+def must_not_run(draft: Draft) -> bool:
+    """The member is to be held, or a seed's data is to be set aside."""
+    return to_be_stopped(draft.model)
+
+
+def may_run(draft: Draft) -> bool:
+    """Nothing holds the member; its own data is in its place, and no signal is on its way."""
+    model, etcd = draft.model, draft.model.etcd
+    if to_be_stopped(model) or model.reseed.working:
+        return False
+    return etcd.process is Process.NONE or not (etcd.signalling or etcd.signalled)
+
+
+def held_fast(draft: Draft) -> bool:
+    """etcd is reaped, the member's own data is in its place, and its log was read."""
+    model, reseed = draft.model, draft.model.reseed
+    ready = etcd_gone(draft) and not reseed.undo and reseed.log_end is not None
+    return ready and model.record.held is not None
+
+
+def copy_ordered(draft: Draft) -> bool:
+    """A copy of the data is to be run."""
+    return draft.model.reseed.measuring
+
+
+def copy_over(draft: Draft) -> bool:
+    """The copy has ended, with or without a snapshot."""
+    return not draft.model.reseed.measuring and not draft.model.reseed.working
+
+
+def seed_ordered(draft: Draft) -> bool:
+    """The snapshot is to be restored where the data is."""
+    return draft.model.reseed.seed is not None
+
+
+def seed_unwanted(draft: Draft) -> bool:
+    """Another order came since the seed was."""
+    return draft.model.reseed.seed is None
+
+
+def restore_failed(draft: Draft) -> bool:
+    """What failed is the restoring of the seed."""
+    event = draft.event
+    return isinstance(event, CommandFailed) and isinstance(event.command, RestoreSeed)
 
 
 def nothing_to_report(draft: Draft) -> bool:
@@ -101,6 +148,14 @@ GUARDS: Mapping[str, Callable[[Draft], bool]] = {
         removed_by_peers,
         restart_due,
         etcd_gone,
+        must_not_run,
+        may_run,
+        held_fast,
+        copy_ordered,
+        copy_over,
+        seed_ordered,
+        seed_unwanted,
+        restore_failed,
         nothing_to_report,
         agent_given_up,
         last_word_heard,

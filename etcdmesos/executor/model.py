@@ -14,6 +14,7 @@ from etcdmesos import draft
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.executor.settings import Settings
 from etcdmesos.member_spec import MemberSpec
+from etcdmesos.orders import Report, SavedSnapshot, Seed
 
 
 class Process(enum.Enum):
@@ -60,6 +61,8 @@ class Etcd:
     process: Process = Process.NONE
     run: int = 0
     """How often it was started; tells a late answer about an earlier process from a new one."""
+    reaped: int = 0
+    """The last run that is certain to be over."""
     pid: int = 0
     started_at: float = 0.0
     signalled: int = 0
@@ -116,12 +119,95 @@ class Ending:
 
 
 @frozen(kw_only=True)
+class Held:
+    """By whom etcd is kept from running on the member's data."""
+
+    epoch: int
+    generation: int
+
+    def __str__(self) -> str:
+        return f"held by epoch {self.epoch}, generation {self.generation}"
+
+
+@frozen(kw_only=True)
 class ExecutorRecord:
     """What is kept on disk, in the sandbox."""
 
     epoch: int = 0
     """The highest seen; commands of a lower one come from a scheduler that was replaced."""
     task_id: str = ""
+    generation: int = 0
+    """Of the last reseed order that was taken; lower ones are of attempts that are over."""
+    held: Held | None = None
+    seeded: int = 0
+    """The generation whose seed's data lies, or is about to, where the member's own data was;
+    0: its own data is in its place."""
+
+
+@frozen(kw_only=True)
+class Own:
+    """The member as it was before a seeding."""
+
+    generation: int
+    """Of the seed."""
+    spec: MemberSpec
+    cluster_id: str
+    member_id: str
+    snapshot: SavedSnapshot
+
+
+@frozen(kw_only=True)
+class LogEnd:
+    """raft's hard state at the end of a stopped member's log, and whose log it is."""
+
+    term: int = 0
+    commit_index: int = 0
+    cluster_id: str = ""
+    member_id: str = ""
+
+
+@frozen(kw_only=True)
+class Reseed:
+    """What reseeding orders have led to, beside what the record says of them."""
+
+    released: bool = False
+    """Whether the record's generation has had its last order."""
+    snapshot: SavedSnapshot | None = None
+    """Of the data that is in the member's place; dropped when a hold ends, or when another attempt
+    begins without one."""
+    snapshot_wanted: bool = False
+    """Of the running etcd."""
+    saving: bool = False
+    """It is under way."""
+    log_end: LogEnd | None = None
+    """None while the member runs, and until its log was read."""
+    measuring: bool = False
+    """A copy is to be run, or is being run."""
+    seed: Seed | None = None
+    """To be carried out, or under way."""
+    seed_taken: int = 0
+    """The generation of the last `seed`: none is carried out twice."""
+    seed_ran: bool = False
+    """Whether etcd was started on what was restored."""
+    own: Own | None = None
+    """What was set aside; None while the member's own data is in its place."""
+    undo: bool = False
+    """The seed's data is to be set aside, and the member's own put back."""
+    undo_failed: bool = False
+    """It could not be; tried again at the next order."""
+    working: bool = False
+    """The disk is being worked on, or a copy run: a command for that is under way."""
+    cancelling: bool = False
+    """That command was asked to end."""
+    failed: str = ""
+    reason: str = ""
+    """As in `orders.Report`."""
+    kept: tuple[str, ...] = ()
+    """Paths below the sandbox, oldest first."""
+    answer_due: bool = False
+    """An order came that was not answered yet."""
+    told: Report | None = None
+    """The last report that went out."""
 
 
 @frozen(kw_only=True, slots=False)
@@ -130,6 +216,8 @@ class Model(draft.Phased):
 
     settings: Settings
     record: ExecutorRecord = field(factory=ExecutorRecord)
+    record_before: ExecutorRecord = field(factory=ExecutorRecord)
+    """What was saved before the record: what stands if its save fails."""
     link: Link = field(factory=Link)
     task: Task | None = None
     spec: MemberSpec | None = None
@@ -143,9 +231,10 @@ class Model(draft.Phased):
     crashes: int = 0
     """Since etcd last served well."""
     restart: Restart = field(factory=Restart)
+    reseed: Reseed = field(factory=Reseed)
     ending: Ending | None = None
     kill_at: float = 0.0
-    """When SIGTERM has had its time; means something only while stopping."""
+    """When SIGTERM has had its time; means something only while etcd is being stopped."""
     leave_at: float | None = None
     """When to leave without an acknowledgement of the last word; None before it is said."""
     updates: tuple[Update, ...] = ()
@@ -153,8 +242,8 @@ class Model(draft.Phased):
     updates_made: int = 0
     sending: str = ""
     """The uuid of the update under way."""
-    said: tuple[str, bool | None] = ("", None)
-    """State and health last put into an update."""
+    said: tuple[str, bool | None, Held | None] = ("", None, None)
+    """State, health and hold last put into an update."""
     remark: str = ""
     """What the last event came to, in a sentence for the log; "" if nothing worth one."""
 
@@ -171,6 +260,14 @@ class Draft(draft.Draft[Model]):
     def with_etcd(self, **changes: Any) -> Self:
         """With these fields of the model's etcd replaced."""
         return self.having(etcd=evolve(self.model.etcd, **changes))
+
+    def with_reseed(self, **changes: Any) -> Self:
+        """With these fields of what reseeding has led to replaced."""
+        return self.having(reseed=evolve(self.model.reseed, **changes))
+
+    def with_record(self, **changes: Any) -> Self:
+        """With these fields of the record replaced."""
+        return self.having(record=evolve(self.model.record, **changes))
 
     def with_link(self, **changes: Any) -> Self:
         """With these fields of the model's link replaced."""

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from typing import TypeVar
 
 from attrs import evolve
 
-from etcdmesos.executor.commands import AskPeers, ProbeMember, SendUpdate, SignalEtcd, StartEtcd
 from etcdmesos.executor.crashes import crash_count, pause_before_restart
 from etcdmesos.executor.events import (
-    CommandDone,
     CommandFailed,
-    CommandUnknown,
     Disconnected,
     EtcdExited,
     EtcdPrepared,
     EtcdStarted,
     MemberProbed,
-    MessageReceived,
     PeersAnswered,
     TaskLaunched,
     UpdateAcknowledged,
 )
-from etcdmesos.executor.model import Draft, Model, Process, Restart, Task
+from etcdmesos.executor.model import Draft, Process, Restart, Task
 from etcdmesos.executor.settings import (
     BACKOFF_FIRST,
     PROBE_PACE_RUNNING,
     PROBE_PACE_STARTING,
     PROBE_PACES,
     RESTARTS_MAX,
-    UPDATE_RETRY_AFTER,
 )
 from etcdmesos.member_spec import MemberSpec
 from etcdmesos.step import Event
@@ -100,26 +94,6 @@ def take_task(draft: Draft) -> Draft:
     )
 
 
-def take_message(draft: Draft) -> Draft:
-    """Keep the epoch of a message if it is the highest so far; no message means anything yet."""
-    data = event_of(draft, MessageReceived).data
-    try:
-        message = json.loads(data)
-        epoch = message["epoch"]
-        if type(epoch) is not int:
-            raise ValueError("the epoch is no number")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        return draft.having(remark=f"ignored a message that says nothing to us: {error!r}")
-    record = draft.model.record
-    if epoch < record.epoch:
-        said = f"refused a message of epoch {epoch}: the highest seen is {record.epoch}"
-        return draft.having(remark=said)
-    kind = str(message.get("type", "")) or "none"
-    return draft.having(
-        record=evolve(record, epoch=epoch), remark=f"ignored a message of unknown type {kind!r}"
-    )
-
-
 # etcd
 
 
@@ -132,9 +106,12 @@ def take_preparation(draft: Draft) -> Draft:
 def note_started(draft: Draft) -> Draft:
     """The process is there."""
     event = event_of(draft, EtcdStarted)
-    return draft.with_etcd(
+    draft = draft.with_etcd(
         process=Process.ALIVE, pid=event.pid, started_at=draft.now, probe_at=draft.now
-    ).having(remark=f"etcd runs as process {event.pid}")
+    )
+    return draft.with_reseed(seed_ran=draft.model.record.seeded != 0).having(
+        remark=f"etcd runs as process {event.pid}"
+    )
 
 
 def note_exit(draft: Draft) -> Draft:
@@ -147,6 +124,7 @@ def no_process(draft: Draft) -> Draft:
     """There is no etcd of ours."""
     return draft.with_etcd(
         process=Process.NONE,
+        reaped=draft.model.etcd.run,
         pid=0,
         signalled=0,
         signalling=False,
@@ -198,17 +176,19 @@ def take_health(draft: Draft) -> Draft:
         since = draft.now if etcd.serving_since is None else etcd.serving_since
         draft = draft.with_etcd(serving_since=since, unwell_since=None)
     else:
-        draft = _unwell(draft)
-    return _probed(draft.with_etcd(health=health))
+        draft = unwell(draft)
+    return probed(draft.with_etcd(health=health))
 
 
-def _unwell(draft: Draft) -> Draft:
+def unwell(draft: Draft) -> Draft:
+    """It is no serving voter, or does not say so."""
     etcd = draft.model.etcd
     since = draft.now if etcd.unwell_since is None else etcd.unwell_since
     return draft.with_etcd(serving_since=None, unwell_since=since)
 
 
-def _probed(draft: Draft) -> Draft:
+def probed(draft: Draft) -> Draft:
+    """A probe has ended; when the next one is due."""
     etcd = draft.model.etcd
     age = draft.now - etcd.started_at
     # A running member is watched calmly, one that others wait for is not.
@@ -235,57 +215,3 @@ def take_peers(draft: Draft) -> Draft:
             model.restart, asking=False, asked=True, removed=bool(listed) and not any(listed)
         )
     )
-
-
-# Outcomes
-
-
-def start_failed(draft: Draft) -> bool:
-    """What failed is the start of etcd."""
-    event, etcd = draft.event, draft.model.etcd
-    return (
-        isinstance(event, CommandFailed)
-        and isinstance(event.command, StartEtcd)
-        and event.command.run == etcd.run
-        and etcd.process is Process.ASKED
-    )
-
-
-def take_outcome(draft: Draft) -> Draft:
-    """A command under way has ended, with or without what it was for."""
-    event = draft.event
-    assert isinstance(event, CommandDone | CommandFailed | CommandUnknown)
-    match event.command:
-        case SendUpdate(update=update):
-            return _sent(draft, update.uuid, done=isinstance(event, CommandDone))
-        case SignalEtcd(signal=signal):
-            # Failed means that the process is gone already, and EtcdExited is on its way.
-            return draft.with_etcd(signalling=False, signalled=signal)
-        case ProbeMember(run=run) if run == draft.model.etcd.run:
-            return _probed(_unwell(draft))
-        case ProbeMember():
-            return draft.with_etcd(probing=False)
-        case AskPeers(run=run) if run == draft.model.etcd.run:
-            return draft.having(restart=evolve(draft.model.restart, asking=False, asked=True))
-        case StartEtcd() if start_failed(draft):
-            return no_process(draft)
-        case _:
-            return draft
-
-
-def _sent(draft: Draft, uuid: str, *, done: bool) -> Draft:
-    model: Model = draft.model
-    updates = tuple(
-        update
-        if update.uuid != uuid
-        else evolve(update, taken_at=draft.now)
-        if done
-        else evolve(update, again_at=draft.now + UPDATE_RETRY_AFTER)
-        for update in model.updates
-    )
-    return draft.having(sending="", updates=updates)
-
-
-def note_save_failed(draft: Draft) -> Draft:
-    """Say so; what matters before etcd runs is dealt with where the task is taken on."""
-    return draft.having(remark="the record could not be saved")

@@ -30,16 +30,19 @@ def plan_report(draft: Draft) -> Draft:
     healthy = _healthy(draft)
     if healthy and model.etcd.unwell_since is not None:
         draft = draft.waking(model.etcd.unwell_since + UNHEALTHY_AFTER)
-    if (state, healthy) == model.said:
+    news = (state, healthy, model.record.held)
+    if news == model.said:
         return draft
     message = _unhealthy_because(model) if healthy is False else ""
     draft = queue_update(draft, Ending(state=state, message=message), healthy=healthy)
-    return draft.having(said=(state, healthy))
+    return draft.having(said=news)
 
 
 def _healthy(draft: Draft) -> bool | None:
     """Whether it serves; None as long as it never did and nothing has gone wrong."""
     model, etcd = draft.model, draft.model.etcd
+    if model.record.held is not None:
+        return False
     if not model.served:
         return None if model.crashes == 0 else False
     if etcd.process is not Process.ALIVE:
@@ -50,11 +53,13 @@ def _healthy(draft: Draft) -> bool | None:
     if etcd.unwell_since is None or draft.now >= etcd.unwell_since + UNHEALTHY_AFTER:
         return False
     # A lost leader is usually replaced within an election or two: no news yet.
-    return model.said != (RUNNING, False)
+    return model.said[:2] != (RUNNING, False)
 
 
 def _unhealthy_because(model: Model) -> str:
     etcd = model.etcd
+    if model.record.held is not None:
+        return str(model.record.held)
     if etcd.process is not Process.ALIVE:
         return model.remark or "etcd is being started again"
     if etcd.health is None:

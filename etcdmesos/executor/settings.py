@@ -44,7 +44,7 @@ UPDATE_RETRY_AFTER = 1.0
 REPORT_WITHIN = 5.0
 """How long to wait for the acknowledgement of the last word before leaving without it."""
 
-PROBE_PACES = ((5.0, 0.05), (30.0, 0.25))
+PROBE_PACES = ((1.0, 0.02), (5.0, 0.05), (30.0, 0.25))
 """(age of the process, pause between probes): quick at first, because others wait for RUNNING."""
 
 PROBE_PACE_STARTING = 1.0
@@ -62,5 +62,8 @@ RESTARTS_MAX = 5
 
 SERVED_WELL = 60.0
 """After serving for so long, earlier crashes are forgotten."""
+
+FAILED_SEEDS_KEPT = 2
+"""How many failed seeds' data stays in the sandbox; what was set aside for them always does."""
 
 OLDEST_ETCD = (3, 4)

@@ -12,16 +12,35 @@ from etcdmesos.draft import event_name
 from etcdmesos.errors import IllegalEvent
 from etcdmesos.executor import events as ev
 from etcdmesos.executor.commands import (
+    CancelWork,
     Prepare,
     ProbeMember,
+    PutBack,
+    ReadLog,
+    RestoreSeed,
+    RunCopy,
+    SaveSnapshot,
+    SendMessage,
     SendUpdate,
     SignalEtcd,
     StartEtcd,
     Subscribe,
 )
 from etcdmesos.executor.crashes import REMOVED
-from etcdmesos.executor.model import Model
-from etcdmesos.step import Event
+from etcdmesos.executor.model import LogEnd, Model
+from etcdmesos.orders import SavedSnapshot, encode
+from etcdmesos.step import Command, Event
+from tests.executor.reseeds import (
+    TOOL,
+    held,
+    hold,
+    measure,
+    release,
+    seed,
+    snapshot,
+    stop,
+    surviving,
+)
 from tests.executor.world import CONTROLLER, TASK, World, health, launched
 
 DEFINITION = CONTROLLER.chart.definition
@@ -60,6 +79,25 @@ def in_restarting() -> World:
     return world
 
 
+def in_holding() -> World:
+    world = surviving()
+    world.order(hold())
+    return world
+
+
+def in_measuring() -> World:
+    world = in_holding()
+    stop(world)
+    world.order(measure())
+    return world
+
+
+def in_seeding() -> World:
+    world = held()
+    world.order(seed(world))
+    return world
+
+
 def in_stopping() -> World:
     world = in_running()
     world.feed(ev.KillAsked(task_id=TASK, grace_seconds=None))
@@ -84,16 +122,55 @@ WORLDS: dict[str, Callable[[], World]] = {
     "starting": in_starting,
     "running": in_running,
     "restarting": in_restarting,
+    "holding": in_holding,
+    "held": held,
+    "measuring": in_measuring,
+    "seeding": in_seeding,
     "stopping": in_stopping,
     "reporting": in_reporting,
     "ended": in_ended,
 }
 
 
-def examples(name: str, model: Model) -> Iterator[Event]:
+SAVED = SavedSnapshot(sha256="aa", size=1, revision=1, applied_index=1, path="reseed/2/s.db")
+WORK: tuple[Command, ...] = (
+    SaveSnapshot(generation=2, client_url="http://127.0.0.11:31001", path="p"),
+    ReadLog(data_directory="d"),
+    RunCopy(
+        generation=2, data_directory="d", copy_directory="c", name="n", applied_index=1, path="p"
+    ),
+    RestoreSeed(
+        generation=2,
+        tool=TOOL,
+        snapshot="s",
+        sha256="aa",
+        data_directory="d",
+        aside="a",
+        name="n",
+        peer_url="http://127.0.0.11:31000",
+        token="t",
+        bump_revision=0,
+    ),
+    PutBack(data_directory="d", aside="a", failed="f", remove=()),
+    CancelWork(),
+    SendMessage(data=b"{}"),
+)
+
+
+def orders(world: World) -> list[bytes]:
+    """Of this attempt, of an earlier and of a later one."""
+    made = [snapshot(), hold(), measure(), release()]
+    made += [seed(world, sha256="aa")] if world.reports else []
+    later = [hold(3), hold(3, in_force=2), release(3), release(3, in_force=2), snapshot(3)]
+    return [encode(one) for one in (*made, *later, hold(1), hold(9, epoch=1))]
+
+
+def examples(name: str, world: World) -> Iterator[Event]:
     """Events of that name that differ in what guards may look at."""
+    model: Model = world.model
     run = model.etcd.run
-    failed = [
+    failed: list[Command] = [
+        *WORK,
         Prepare(data_directory="d", host="h", ports=(1,), room_bytes=1),
         StartEtcd(run=run, arguments=()),
         SignalEtcd(run=run, signal=15),
@@ -122,8 +199,7 @@ def examples(name: str, model: Model) -> Iterator[Event]:
             *(ev.UpdateAcknowledged(task_id=u.task_id, uuid=u.uuid) for u in model.updates),
         ],
         "message_received": [
-            ev.MessageReceived(data=data)
-            for data in (b"", b"[]", b'{"epoch": 1}', b'{"epoch": 99}', b'{"epoch": true}')
+            ev.MessageReceived(data=data) for data in (b"", b"[]", b'{"epoch": 99}', *orders(world))
         ],
         "etcd_prepared": [ev.EtcdPrepared(version="3.5.30")],
         "etcd_started": [ev.EtcdStarted(run=run, pid=7)],
@@ -137,6 +213,13 @@ def examples(name: str, model: Model) -> Iterator[Event]:
             for one in (health(), health(leader=""), health(learner=True))
         ],
         "peers_answered": [ev.PeersAnswered(run=run, answers=())],
+        "snapshot_saved": [
+            ev.SnapshotSaved(generation=number, of_copy=of_copy, snapshot=SAVED)
+            for number in (1, 2)
+            for of_copy in (False, True)
+        ],
+        "log_read": [ev.LogRead(end=LogEnd(commit_index=7))],
+        "seed_restored": [ev.SeedRestored(generation=2)],
         "save_failed": [ev.SaveFailed(reason="disk full", conflict=False)],
         "command_done": [ev.CommandDone(command=command) for command in failed],
         "command_failed": [ev.CommandFailed(command=command, reason="no") for command in failed],
@@ -153,7 +236,7 @@ def test_every_cell_is_a_legal_step_or_an_illegal_event(phase: str, name: str) -
     model = world.model
     assert model.phase == phase
     impossible = any(v.on == name and phase in v.phases for v in DEFINITION.impossible)
-    for event in examples(name, model):
+    for event in examples(name, world):
         assert event_name(type(event)) == name
         if impossible:
             with pytest.raises(IllegalEvent):

@@ -513,23 +513,6 @@ def test_an_agent_that_is_never_there_is_given_up_with_status_1() -> None:
     assert world.now - 1000.0 <= 61.0
 
 
-# Messages
-
-
-def test_messages_raise_the_epoch_and_are_refused_below_it() -> None:
-    """The highest epoch is kept on disk; what a message says is for later."""
-    world = World()
-    world.serve()
-    world.feed(ev.MessageReceived(data=b'{"epoch": 7, "type": "hold"}'))
-    assert world.saved[-1].epoch == 7
-    assert "unknown type 'hold'" in world.model.remark
-    saves = len(world.saved)
-    world.feed(ev.MessageReceived(data=b'{"epoch": 6, "type": "hold"}'))
-    assert "refused" in world.model.remark
-    world.feed(ev.MessageReceived(data=b"\xff{"))
-    assert len(world.saved) == saves
-
-
 def test_the_command_line_says_everything() -> None:
     """Operator options come last, and win."""
     world = World()

@@ -17,8 +17,15 @@ from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.executor import events as ev
 from etcdmesos.executor.commands import (
     AskPeers,
+    CancelWork,
     Prepare,
     ProbeMember,
+    PutBack,
+    ReadLog,
+    RestoreSeed,
+    RunCopy,
+    SaveSnapshot,
+    SendMessage,
     SendUpdate,
     SignalEtcd,
     StartEtcd,
@@ -29,7 +36,9 @@ from etcdmesos.executor.crashes import REMOVED
 from etcdmesos.executor.model import ExecutorRecord, Model, Update
 from etcdmesos.executor.settings import Settings
 from etcdmesos.member_spec import MemberSpec
-from etcdmesos.step import Command, Event, Exit, Step
+from etcdmesos.orders import Order, Report, decode, encode
+from etcdmesos.step import Command, CommandDone, CommandFailed, Event, Exit, Step
+from tests.executor.sandbox import Sandbox, Work
 
 C = TypeVar("C", bound=Command)
 
@@ -101,6 +110,9 @@ class World:
         self.served_in_run: int | None = None
         self.at_agent: dict[str, Update] = {}
         """What the agent has stored, by uuid, in the order it came."""
+        self.sandbox = Sandbox()
+        self.reports: list[Report] = []
+        """What the executor said of its orders, oldest first."""
 
     # Steps
 
@@ -119,6 +131,18 @@ class World:
         self._check(before)
         return step
 
+    def feed_unsaved(self, event: Event) -> None:
+        """A step; if it saves, the save fails and its commands are dropped."""
+        before = list(self.pending)
+        if self.feed(event).save is None:
+            return
+        self.saved.pop()
+        dropped = [command for command in self.pending if command not in before]
+        self.pending = before
+        self.feed(ev.SaveFailed(reason="disk full", conflict=False))
+        for command in dropped:
+            self.feed(ev.CommandFailed(command=command, reason="the record was not saved"))
+
     def _check_command(self, command: Command) -> None:
         last: tuple[Update, ...] = ()
         match command:
@@ -127,6 +151,14 @@ class World:
                 assert not self.of(StartEtcd), "two starts at once"
                 assert not self.removed, "a removed member was started again"
                 assert self.saved, "etcd started before the epoch was durable"
+                assert not self.works, "etcd started on data that is being worked on"
+                self._check_start()
+            case ReadLog() | RunCopy() | RestoreSeed() | PutBack():
+                assert self.etcd_run is None, "data is worked on that etcd has open"
+                assert not self.of(StartEtcd), "data is worked on that etcd is to open"
+                assert not self.works, "data is worked on twice at once"
+            case SaveSnapshot():
+                assert not self.of(SaveSnapshot), "two snapshots under way"
             case SendUpdate(update=update):
                 assert not self.of(SendUpdate), "two updates under way"
                 last = (update,)
@@ -139,8 +171,22 @@ class World:
         if any(update.last for update in last):
             assert self.etcd_run is None, "the end was told before etcd was reaped"
             assert not self.of(StartEtcd), "the end was told while a start was under way"
+            assert not self.works, "the end was told while data was worked on"
+
+    def _check_start(self) -> None:
+        record = self.saved[-1]
+        assert record.held is None, "a held member was started"
+        assert self.sandbox.place == (
+            f"seed {record.seeded}" if record.seeded else self.sandbox.own
+        )
+
+    @property
+    def works(self) -> list[Command]:
+        return [command for command in self.pending if isinstance(command, Work)]
 
     def _check(self, before: Model) -> None:
+        assert self.sandbox.own_data_exists
+        assert self.model.record.generation >= before.record.generation
         assert self.wake_at is None or self.wake_at > self.now, "a wake-up in the past"
         assert self.model.record.epoch >= before.record.epoch
         if self.exit is not None:
@@ -164,7 +210,9 @@ class World:
             SignalEtcd: self._signal,
             ProbeMember: self._probe,
             AskPeers: self._ask,
-        }[type(command)]
+            SendMessage: self._report,
+            CancelWork: self._cancel,
+        }.get(type(command), self._work)
         answer(command)
 
     def fail(self, command: Command, reason: str = "no") -> None:
@@ -238,6 +286,28 @@ class World:
             self.served_in_run = command.run
         self._post(ev.MemberProbed(run=command.run, health=self.health))
 
+    def _report(self, command: Command) -> None:
+        assert isinstance(command, SendMessage)
+        report = decode(command.data)
+        assert isinstance(report, Report)
+        if self.subscribed:
+            self.reports.append(report)
+            self._post(CommandDone(command=command))
+        else:
+            self._post(CommandFailed(command=command, reason="not subscribed"))
+
+    def _work(self, command: Command) -> None:
+        if isinstance(command, SaveSnapshot) and self.etcd_run is None:
+            self._post(CommandFailed(command=command, reason="the connection was cut"))
+        else:
+            self._post(self.sandbox.carry_out(command))
+
+    def _cancel(self, command: Command) -> None:
+        for work in self.works:
+            if isinstance(work, RunCopy | RestoreSeed):
+                self.fail(work, "cancelled")
+        self._post(CommandDone(command=command))
+
     def _ask(self, command: Command) -> None:
         assert isinstance(command, AskPeers)
         self._post(ev.PeersAnswered(run=command.run, answers=self.answers))
@@ -261,6 +331,14 @@ class World:
         self.now = until
 
     # Conveniences for stories
+
+    def order(self, order: Order) -> None:
+        self.feed(ev.MessageReceived(data=encode(order)))
+
+    @property
+    def report(self) -> Report:
+        """The last that reached the agent."""
+        return self.reports[-1]
 
     def settle(self, rounds: int = 100) -> None:
         """Carry out everything pending, and acknowledge, until nothing more is asked."""
