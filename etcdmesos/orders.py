@@ -14,10 +14,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import cattrs
 from attrs import field, frozen
 
 from etcdmesos.errors import EtcdMesosError
+from etcdmesos.plain_values import plain, structured
 
 
 class BadMessage(EtcdMesosError):
@@ -252,7 +252,6 @@ KINDS: Mapping[str, type[Message]] = {
 """The `type` of each message."""
 
 _NAMES = {kind: name for name, kind in KINDS.items()}
-_converter = cattrs.Converter(forbid_extra_keys=True)
 
 
 def name_of(kind: type[Order]) -> str:
@@ -262,7 +261,7 @@ def name_of(kind: type[Order]) -> str:
 
 def encode(message: Message) -> bytes:
     """`message` as it travels."""
-    body = {"type": _NAMES[type(message)], **_converter.unstructure(message)}
+    body = {"type": _NAMES[type(message)], **plain(message)}
     return json.dumps(body, sort_keys=True).encode()
 
 
@@ -270,14 +269,8 @@ def decode(data: bytes) -> Message:
     """The message in `data`.  Raises BadMessage with what is wrong."""
     try:
         body: dict[str, Any] = json.loads(data)
-        kind = KINDS[body.pop("type")]
-        return _converter.structure(body, kind)
-    except Exception as error:
-        # cattrs raises an ExceptionGroup of anything; whatever it is, nothing can be done with it.
-        raise BadMessage(f"no message that is understood here: {_detail(error)}") from error
-
-
-def _detail(error: Exception) -> str:
-    if isinstance(error, cattrs.ClassValidationError):
-        return "; ".join(cattrs.transform_error(error))
-    return repr(error)
+        message: Message = structured(KINDS[body.pop("type")], body)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        said = str(error) if isinstance(error, ValueError) else repr(error)
+        raise BadMessage(f"no message that is understood here: {' '.join(said.split())}") from error
+    return message

@@ -95,8 +95,9 @@ def refused(draft: Draft, kind: type[Order], reason: str) -> Draft:
 
 def _take_snapshot(draft: Draft) -> Draft:
     model = draft.model
-    if model.record.held is not None or model.reseed.snapshot is not None:
-        return draft  # late, or done
+    late = model.record.held is not None or model.reseed.seed_taken == model.record.generation
+    if late or model.reseed.snapshot is not None:
+        return draft
     if model.etcd.process is not Process.ALIVE:
         return refused(draft, TakeSnapshot, "no etcd runs here")
     return _cleared(draft, TakeSnapshot).with_reseed(snapshot_wanted=True)
