@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from attrs import frozen
 
@@ -108,10 +109,25 @@ def forget(client: AdminClient, values: Values) -> None:
     print(client.post("/forget", {"cluster": values["name"]}))
 
 
+def reseed(client: AdminClient, values: Values) -> None:
+    """Have a new cluster grown from a survivor, or see what that would come to."""
+    member = values["member"]
+    if not values["dry_run"]:
+        print(client.post("/reseed", {"member": member}))
+        return
+    for line in client.get(f"/reseed/dry-run?member={quote(member)}")["lines"]:
+        print(line)
+
+
 COMMANDS = (
     Command("status", status, "how the cluster stands, and what it waits for"),
     Command("members", members, "its members"),
     Command("events", events, "what happened lately, as the scheduler that is asked saw it"),
+    Command("reseed", reseed, "quorum is lost for good: grow a new cluster from the best survivor",
+            flags=(
+                f.Flag("dry-run", f.boolean, False, "only print the calculation and the steps"),
+                f.Flag("member", f.text, "", "grow it from this member and from no other one"),
+            )),
     Command("forget", forget, "put the record aside of the cluster of this name, whose framework "
             "Mesos has removed", ("name",)),
     Command("uninstall", uninstall, "end the cluster of this name: its tasks and its framework",

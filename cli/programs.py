@@ -50,6 +50,21 @@ def restorer(values: Mapping[str, Any], etcd: Path, version: tuple[int, ...]) ->
         return None
 
 
+def raises_revisions(restorer: Path) -> bool:
+    """Whether it can raise the revision of a snapshot that it restores."""
+    try:
+        done = subprocess.run(
+            [restorer, "snapshot", "restore", "--help"],
+            capture_output=True,
+            text=True,
+            timeout=VERSION_LIMIT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return "--bump-revision" in done.stdout + done.stderr
+
+
 def etcd_version(path: Path) -> tuple[int, ...]:
     """What `path` says of its version.  Raises BadUsage when it is no etcd that can be run here."""
     try:

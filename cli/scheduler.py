@@ -12,6 +12,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,7 @@ from etcdmesos.cluster.controller import Controller
 from etcdmesos.cluster.events import Event, StopAsked, TimerFired
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
-from etcdmesos.cluster.settings import Artifacts
+from etcdmesos.cluster.settings import Artifacts, Restorer
 from etcdmesos.errors import BadChart, BadUsage, EtcdMesosError
 from etcdmesos.ports import Post, RecordStore
 from etcdmesos.runtime import Runtime
@@ -50,6 +52,8 @@ from .zookeeper_sessions import ZooKeeperSessions
 
 log = logging.getLogger("etcdmesos.scheduler")
 
+RESTORER = "etcd-restorer"
+"""The name under which executors fetch etcdutl, or etcdctl, when they need it."""
 FIRST_MASTER = 5.0
 """Seconds in which ZooKeeper should name the leading master when we start."""
 
@@ -83,10 +87,11 @@ def _run_beside(
     values: dict[str, Any], sessions: ZooKeeperSessions, detector: MasterDetector
 ) -> int:
     address = values["address"] or _own_address(values, detector)
-    artifacts = ArtifactServer(_programs(values), address, values["artifact_port"])
+    files = _programs(values)
+    artifacts = ArtifactServer(files, address, values["artifact_port"])
     artifacts.start()
     try:
-        return _run_controller(values, sessions, detector, address, artifacts)
+        return _run_controller(values, sessions, detector, address, artifacts, files)
     finally:
         artifacts.close()
 
@@ -97,14 +102,17 @@ def _run_controller(
     detector: MasterDetector,
     address: str,
     artifacts: ArtifactServer,
+    files: Mapping[str, Path],
 ) -> int:
     controller = Controller()
+    # What people are told is stamped with the wall clock as it was now; nothing waits by it.
     settings = flags.settings(
-        values,
+        {**values, "wall_clock": datetime.now(UTC).timestamp() - time.monotonic()},
         Artifacts(
             executor_uri=artifacts.uri("etcd-mesos-executor", address),
             etcd_uri=artifacts.uri("etcd", address),
             etcd_sha256=artifacts.sha256("etcd"),
+            restorer=_restorer(files, artifacts, address),
         ),
     )
     events = EventLog()
@@ -200,17 +208,34 @@ def _programs(values: dict[str, Any]) -> dict[str, Path]:
     first, last = programs.INCONSISTENT_ETCD
     if first <= version <= last:
         log.warning("this etcd can lose acknowledged writes: use 3.5.3 or newer (etcd issue 13766)")
-    if programs.restorer(values, etcd, version) is None:
+    restorer = programs.restorer(values, etcd, version)
+    if restorer is None:
         log.warning(
-            "no etcdutl (before 3.5: etcdctl) beside etcd or on PATH: no snapshot of this "
-            "cluster can be restored"
+            "no etcdutl (before 3.5: etcdctl) beside etcd or on PATH: this cluster cannot be "
+            "reseeded when it loses its quorum"
         )
     return {
         "etcd-mesos-executor": programs.binary(
             "executor-bin", values["executor_bin"], "etcd-mesos-executor", here
         ),
         "etcd": etcd,
+        **({} if restorer is None else {RESTORER: restorer}),
     }
+
+
+def _restorer(
+    files: Mapping[str, Path], artifacts: ArtifactServer, address: str
+) -> Restorer | None:
+    """What executors are told of the program that restores snapshots, if there is one."""
+    path = files.get(RESTORER)
+    if path is None:
+        return None
+    return Restorer(
+        name=path.name if path.name == "etcdctl" else "etcdutl",
+        uri=artifacts.uri(RESTORER, address),
+        sha256=artifacts.sha256(RESTORER),
+        bumps=programs.raises_revisions(path),
+    )
 
 
 def _store(values: dict[str, Any], sessions: ZooKeeperSessions) -> RecordStore[Record]:

@@ -12,7 +12,7 @@ from attrs import fields
 from etcdmesos.cluster import constraints
 from etcdmesos.cluster.constraints import Constraint
 from etcdmesos.cluster.quorum import tolerated
-from etcdmesos.cluster.settings import Artifacts, Errand, Settings
+from etcdmesos.cluster.settings import Artifacts, Errand, ReseedPolicy, Settings
 from etcdmesos.errors import BadUsage
 
 from . import flags as f
@@ -26,6 +26,13 @@ LARGEST_CLUSTER = 7
 """etcd's FAQ: "an etcd cluster probably should have no more than seven nodes"."""
 LARGEST_QUOTA = 2 * 1024 * MEBIBYTE
 """etcd's own default quota (etcd.io, System limits)."""
+
+
+def _policy(text: str) -> str:
+    """`text`, if it names a policy.  Raises ValueError."""
+    if text not in (known := [policy.value for policy in ReseedPolicy]):
+        raise ValueError(f"'{text}' is neither {known[0]} nor {known[1]}")
+    return text
 
 
 def _constraints(text: str) -> str:
@@ -63,6 +70,12 @@ FLAGS = (
     f.Flag("sandbox-mem-limit", f.number, 2048.0, "memory of a member in MiB"),
     f.Flag("sandbox-disk-limit", f.number, 4096.0, "disk of a member in MiB; etcd's quota is at "
            "most a quarter of it"),
+    f.Flag("auto-reseed", f.boolean, True, "grow a new cluster from the best survivor when quorum "
+           "is lost; otherwise only when asked: etcd-mesos-ctl reseed"),
+    f.Flag("reseed-timeout", f.number, 240.0, "seconds without quorum before that, unless the dead "
+           "prove that no other cluster can serve"),
+    f.Flag("reseed-policy", _policy, "timeout", "timeout: also while members that Mesos has given "
+           "up may serve out of reach; proven: then only when asked"),
     f.Flag("uninstall", f.text, "", "end the cluster of this name: its tasks, its framework and "
            "its record; then exit"),
     f.Flag("forget-cluster", f.text, "", "put the record of the cluster of this name aside, whose "
@@ -89,6 +102,7 @@ LEAST_SECONDS = {
     "probe-timeout-seconds": 0.1,
     # Less, and an election would look like a dead member.
     "member-timeout": 5.0,
+    "reseed-timeout": 5.0,
 }
 
 LEAST = (
@@ -195,6 +209,10 @@ def settings(values: Mapping[str, Any], artifacts: Artifacts) -> Settings:
         refuse=values["mesos_offer_refuse_seconds"],
         probe_interval=values["probe_interval_seconds"],
         member_timeout=values["member_timeout"],
+        auto_reseed=values["auto_reseed"],
+        reseed_timeout=values["reseed_timeout"],
+        reseed_policy=ReseedPolicy(values["reseed_policy"]),
+        wall_clock=values.get("wall_clock", 0.0),
     )
 
 

@@ -19,6 +19,7 @@ from etcdmesos.adapters.event_log import EventLog
 from etcdmesos.adapters.metrics import Metrics
 from etcdmesos.adapters.operator import Operator
 from etcdmesos.cluster import report
+from etcdmesos.cluster.reseed.dry_run import dry_run
 
 ID_DIGITS = 19
 
@@ -42,6 +43,10 @@ def admin_app(
     def healthz(_: Request) -> Response:
         well, line = report.health(*snapshot())
         return PlainTextResponse(line + "\n", status_code=200 if well else 500)
+
+    def reseed(request: Request) -> Response:
+        """What POST /reseed would lead to."""
+        return JSONResponse(dry_run(*snapshot(), request.query_params.get("member", "")))
 
     def livez(_: Request) -> Response:
         return PlainTextResponse("the scheduler is alive\n")
@@ -69,6 +74,7 @@ def admin_app(
             Route("/livez", livez),
             Route("/events", happened),
             Route("/metrics", scraped),
+            Route("/reseed/dry-run", reseed),
             *posts(snapshot, operator, token),
         ],
         exception_handlers={Refused: refusal},

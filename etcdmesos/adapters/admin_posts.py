@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from etcdmesos.adapters.operator import ANSWER_SECONDS, Operator
 from etcdmesos.cluster import report
-from etcdmesos.cluster.events import ForgetAsked, OperatorAsked, UninstallAsked
+from etcdmesos.cluster.events import ForgetAsked, OperatorAsked, ReseedAsked, UninstallAsked
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.why import standing_by
 from etcdmesos.errors import BadUsage, EtcdMesosError
@@ -28,7 +28,11 @@ log = logging.getLogger("etcdmesos.admin")
 Snapshot = Callable[[], tuple[Model, float]]
 """The latest model and the present moment on the same clock."""
 
-ASKED: Mapping[str, type[OperatorAsked]] = {"/uninstall": UninstallAsked, "/forget": ForgetAsked}
+ASKED: Mapping[str, type[OperatorAsked]] = {
+    "/reseed": ReseedAsked,
+    "/uninstall": UninstallAsked,
+    "/forget": ForgetAsked,
+}
 """What a POST to each path asks for; its body is a JSON object of the event's other fields."""
 
 BODY_BYTES = 64 * 1024

@@ -48,6 +48,7 @@ class Metrics(Collector):
         """All of them, of one moment."""
         model, now = self._snapshot()
         yield from _of_the_cluster(model, now)
+        yield from _of_the_last_reseed(model, now)
         yield from _of_members(model, now)
         yield from _of_findings(model, now)
         yield _one_of("role", "What this scheduler is", ROLES, report.role(model))
@@ -73,6 +74,7 @@ def _of_the_cluster(model: Model, now: float) -> Iterator[Metric]:
         ("phase_seconds", "Seconds since the phase began", stats["phase_seconds"]),
         ("generation", "The cluster's generation", stats["generation"]),
         ("epoch", "The scheduler's epoch", stats["epoch"]),
+        ("quorum_lost_seconds", "Seconds without quorum, as watched", stats["quorum_lost_seconds"]),
         ("highest_revision", "The highest revision seen", stats["highest_revision"]),
     ):
         yield GaugeMetricFamily(f"{PREFIX}{name}", text, value=float(value))
@@ -83,6 +85,20 @@ def _of_the_cluster(model: Model, now: float) -> Iterator[Metric]:
         ("cluster_reseeds", "Reseeds", stats["cluster_reseeds"]),
     ):
         yield CounterMetricFamily(f"{PREFIX}{name}", f"{text} since the start", value=value)
+
+
+def _of_the_last_reseed(model: Model, _now: float) -> Iterator[Metric]:
+    """Nothing, if there never was one."""
+    for last in model.record.reseeds[-1:]:
+        for name, text, value in (
+            ("timestamp_seconds", "When it was (Unix time)", last.at),
+            ("generation", "Its generation", last.generation),
+            ("revision", "Acknowledged writes above it may be missing", last.revision),
+            ("highest_revision", "The highest revision seen before", last.highest_revision),
+            ("proven", "1 if no second cluster could serve", last.proven),
+        ):
+            family = f"{PREFIX}last_reseed_{name}"
+            yield GaugeMetricFamily(family, f"The last reseed: {text}", value=float(value))
 
 
 def _of_members(model: Model, now: float) -> Iterator[Metric]:

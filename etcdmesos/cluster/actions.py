@@ -11,9 +11,20 @@ from etcdmesos.cluster.kills import plan_kills
 from etcdmesos.cluster.links import keep_links
 from etcdmesos.cluster.membership import plan_membership
 from etcdmesos.cluster.model import Draft
-from etcdmesos.cluster.observe import etcd, leadership, mesos, operator, outcomes, store, tasks
+from etcdmesos.cluster.observe import (
+    etcd,
+    executors,
+    leadership,
+    mesos,
+    operator,
+    outcomes,
+    store,
+    tasks,
+)
 from etcdmesos.cluster.offers import plan_offers
 from etcdmesos.cluster.rebuild import plan_rebuild
+from etcdmesos.cluster.reseed.quorum_loss import stop_watching
+from etcdmesos.cluster.reseed.stages import plan_reseed, watch_quorum
 from etcdmesos.cluster.uninstall import plan_putting_aside, plan_uninstall
 
 ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
@@ -42,11 +53,16 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         outcomes.take_outcome,
         operator.take_uninstall,
         operator.take_forget,
+        operator.take_reseed,
+        executors.take_message,
         plan_putting_aside,
         plan_rebuild,
         plan_uninstall,
         keep_links,
         plan_bootstrap,
+        stop_watching,
+        watch_quorum,
+        plan_reseed,
         plan_membership,
         plan_kills,
         plan_probes,

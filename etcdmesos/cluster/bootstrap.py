@@ -103,7 +103,7 @@ def _launch(draft: Draft, places: tuple[Place, ...]) -> Draft:
     """Record all members of a new generation, then launch them all."""
     model = draft.model
     record, settings = model.record, model.settings
-    generation = record.generation + 1
+    generation = record.next_generation
     members = tuple(
         new_member(place, number, generation, settings)
         for number, place in enumerate(places, record.next_member)
@@ -111,6 +111,7 @@ def _launch(draft: Draft, places: tuple[Place, ...]) -> Draft:
     record = evolve(
         record,
         generation=generation,
+        attempted_generation=generation,
         members=members,
         next_member=record.next_member + len(members),
     )

@@ -50,6 +50,7 @@ __all__ = [
     "RecordLoaded",
     "RecordPutAside",
     "RecordUnavailable",
+    "ReseedAsked",
     "SaveFailed",
     "StopAsked",
     "Subscribed",
@@ -220,6 +221,13 @@ class UninstallAsked(OperatorAsked):
     """The cluster of this name is to end: its tasks and its framework."""
 
     cluster: str
+
+
+@frozen(kw_only=True)
+class ReseedAsked(OperatorAsked):
+    """A new cluster is to be grown from `member`, or ("") from the best survivor."""
+
+    member: str = ""
 
 
 @frozen(kw_only=True)

@@ -106,6 +106,9 @@ def _trouble_of_one_that_answers(model: Model, view: MemberView) -> tuple[Kind, 
     if latest is None:
         return Kind.STARTING, "was not probed yet"
     if model.record.cluster_id and latest.cluster_id != model.record.cluster_id:
+        reseed = model.record.reseed
+        if reseed is not None and reseed.seed and model.view(reseed.seed) is view:
+            return Kind.STARTING, "starts as the seed of a new cluster"
         return Kind.CLUSTER_ID_MISMATCH, f"is of another cluster ({latest.cluster_id})"
     if latest.learner:
         return Kind.LEARNER, "is a learner still"

@@ -8,6 +8,7 @@ from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.membership import changing
 from etcdmesos.cluster.model import Draft
 from etcdmesos.cluster.record import Step
+from etcdmesos.cluster.reseed.stages import pending
 from etcdmesos.cluster.uninstall import framework_is_over
 
 
@@ -79,6 +80,16 @@ def settled(draft: Draft) -> bool:
     return not changing(draft.model)
 
 
+def reseeds(draft: Draft) -> bool:
+    """An attempt to reseed is on record, and there is something to do for it."""
+    return pending(draft.model)
+
+
+def reseed_over(draft: Draft) -> bool:
+    """Nothing is to be done for any attempt to reseed."""
+    return not pending(draft.model)
+
+
 GUARDS: Mapping[str, Callable[[Draft], bool]] = {
     guard.__name__: guard
     for guard in (
@@ -93,5 +104,7 @@ GUARDS: Mapping[str, Callable[[Draft], bool]] = {
         late_to_join,
         reconfigures,
         settled,
+        reseeds,
+        reseed_over,
     )
 }

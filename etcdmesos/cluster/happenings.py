@@ -29,6 +29,7 @@ from etcdmesos.cluster.events import (
 )
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Change, Record
+from etcdmesos.cluster.reseed.telling import news
 from etcdmesos.cluster.why import why
 from etcdmesos.step import Event, Step
 
@@ -42,6 +43,7 @@ class Kind(enum.Enum):
     RECORD = "record"
     MEMBER = "member"
     CHANGE = "change"
+    RESEED = "reseed"
     TASK = "task"
     LAUNCH = "launch"
     END = "end"
@@ -145,6 +147,8 @@ def _recorded(before: Record, after: Record) -> Iterator[Happening]:
             yield Happening(kind=Kind.MEMBER, text=text)
     if before.change != after.change:
         yield from _change(before.change, after.change)
+    for text, warning in news(before, after):
+        yield Happening(kind=Kind.RESEED, text=text, warning=warning)
 
 
 def _change(before: Change | None, after: Change | None) -> Iterator[Happening]:

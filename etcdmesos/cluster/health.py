@@ -14,9 +14,10 @@ from functools import wraps
 from attrs import evolve, frozen
 
 from etcdmesos.cluster.commands import ProbeMember, ProbeProgress
+from etcdmesos.cluster.episode import Stage
 from etcdmesos.cluster.member_health import Alarm, MemberHealth
 from etcdmesos.cluster.model import Draft, MemberView, Model
-from etcdmesos.cluster.quorum import has_quorum
+from etcdmesos.cluster.quorum import has_quorum, tolerated
 from etcdmesos.cluster.record import Member, Record, Role, Step
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 
@@ -77,7 +78,7 @@ def assess(model: Model, now: float) -> Assessment:
     """How the cluster stands at `now`, from the probes that are still fresh."""
     record = model.record
     config = voters(record)
-    fresh = {m.name: view for m in config if (view := _fresh_view(model, m, now)) is not None}
+    fresh = {m.name: view for m in config if (view := fresh_view(model, m, now)) is not None}
     said = {
         name: latest
         for name, view in fresh.items()
@@ -100,7 +101,7 @@ def assess(model: Model, now: float) -> Assessment:
     )
 
 
-def _fresh_view(model: Model, member: Member, now: float) -> MemberView | None:
+def fresh_view(model: Model, member: Member, now: float) -> MemberView | None:
     """What the probes of `member` have shown, if that still counts at `now`."""
     view, settings = model.view(member.name), model.settings
     if view.latest is None or now - view.latest_at > FRESH_INTERVALS * settings.probe_interval:
@@ -178,11 +179,17 @@ def _plan_member_probe(draft: Draft, member: Member) -> Draft:
 
 
 def _between_leaders(model: Model, view: MemberView) -> bool:
-    """Whether the member said last that it knows no leader, or named one that has ended."""
+    """Whether the member said last that it knows no leader, or named one that has ended or that
+    cannot lead for long, as too many have ended."""
     latest = view.latest
     if latest is None or view.failing_since is not None:
         return False
-    return latest.leader == "" or leader_ended(model, latest.leader)
+    return latest.leader == "" or leader_ended(model, latest.leader) or _too_many_ended(model)
+
+
+def _too_many_ended(model: Model) -> bool:
+    config = voters(model.record)
+    return sum(model.ended(member) for member in config) > tolerated(len(config))
 
 
 def _plan_progress_probe(draft: Draft) -> Draft:
@@ -229,8 +236,10 @@ def next_moment(now: float, interval: float) -> float:
 
 def _probe_interval(model: Model, member: str) -> float:
     settings = model.settings
-    probed = model.record.member(member)
+    probed, reseed = model.record.member(member), model.record.reseed
     if probed is not None and probed.role is Role.LEARNER:
+        return settings.probe_interval_settling
+    if reseed is not None and reseed.stage is Stage.SEEDING and member in ("", reseed.seed):
         return settings.probe_interval_settling
     if model.phase != "bootstrapping":
         return settings.probe_interval

@@ -10,6 +10,7 @@ from attrs import evolve
 from etcdmesos.cluster.commands import LoadRecord, ReadMasterState, Reconcile, Subscribe
 from etcdmesos.cluster.model import Draft, Model
 from etcdmesos.cluster.uninstall import framework_is_over
+from etcdmesos.mesos.statuses import TaskState
 
 
 def keep_links(draft: Draft) -> Draft:
@@ -49,14 +50,31 @@ def read_state(draft: Draft) -> Draft:
     """Read the master's state until it shows nothing that a bootstrap would have to wait for, and
     for as long as the record is made of it."""
     mesos = draft.model.mesos
-    wanted = mesos.state is None or draft.model.store.rebuilding or obstacle(draft.model)
+    wanted = (
+        mesos.state is None
+        or draft.model.store.rebuilding
+        or obstacle(draft.model)
+        or _registrations_matter(draft.model)
+    )
     if mesos.reading_state or not wanted:
         return draft
     if draft.now < mesos.read_state_at:
         return draft.waking(mesos.read_state_at)
-    again = draft.now + draft.model.settings.reconcile_first
+    settings, first = draft.model.settings, mesos.state is None or not draft.model.record.served
+    again = draft.now + (settings.reconcile_first if first else settings.reconcile_first * 5)
     return draft.having(mesos=evolve(mesos, reading_state=True, read_state_at=again)).asking(
         ReadMasterState(subscription=mesos.number)
+    )
+
+
+def _registrations_matter(model: Model) -> bool:
+    """Whether quorum is gone, and whether a member may serve depends on its agent being known to
+    the master."""
+    return bool(model.record.quorum_lost_at) and any(
+        (status := model.tasks.get(task.id)) is not None
+        and status.state in (TaskState.LOST, TaskState.UNKNOWN)
+        for member in model.record.members
+        for task in member.tasks
     )
 
 

@@ -17,7 +17,12 @@ def _uninstalling(stored: Stored) -> Stored:
     return {**stored, "uninstalling": False}
 
 
-MIGRATIONS: Mapping[int, Callable[[Stored], Stored]] = {1: _uninstalling}
+def _reseeding(stored: Stored) -> Stored:
+    """Schema 2 knew no reseeding: the generation in force is the highest that was tried."""
+    return {**stored, "attempted_generation": stored.get("generation", 0)}
+
+
+MIGRATIONS: Mapping[int, Callable[[Stored], Stored]] = {1: _uninstalling, 2: _reseeding}
 
 
 def migrated(stored: Stored, schema: int) -> Stored:

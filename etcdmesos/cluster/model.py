@@ -13,6 +13,7 @@ from attrs import evolve, field, frozen
 
 from etcdmesos import draft
 from etcdmesos.cluster.attempts import Attempts
+from etcdmesos.cluster.episode import Stage
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.placement import Place
@@ -23,6 +24,7 @@ from etcdmesos.cluster.terms import Terms
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
+from etcdmesos.orders import Order, Report
 
 V = TypeVar("V")
 
@@ -130,6 +132,8 @@ class ProgressView:
     probe_at: float = 0.0
     tries: int = 0
     """Picks the member to ask: another one after each failure."""
+    made_by: str = ""
+    """The member through which it was last made."""
 
 
 @frozen(kw_only=True)
@@ -161,6 +165,37 @@ class MembershipView:
     unsettled_since: float | None = None
     """Since when etcd refuses the change in flight because its members have not been connected for
     long enough; refusals from then on are no failures until the limit is over."""
+
+
+@frozen(kw_only=True)
+class QuorumWatch:
+    """For how long quorum has been seen to be gone, without a break."""
+
+    since: float
+    seen_at: float
+    """When it was last looked at."""
+
+
+@frozen(kw_only=True)
+class OrderSent:
+    """The last order to an executor, and when to repeat it unless it was answered."""
+
+    order: Order
+    since: float
+    """When it was first sent."""
+    again_at: float
+
+
+@frozen(kw_only=True)
+class ReseedView:
+    """How far the recorded stage of reseeding has come, as this scheduler has seen it."""
+
+    stage: tuple[int, Stage] | None = None
+    """The generation and the stage that this is about."""
+    since: float = 0.0
+    """When this scheduler entered it."""
+    sent: Mapping[str, OrderSent] = {}
+    """By task id."""
 
 
 @frozen(kw_only=True)
@@ -236,6 +271,11 @@ class Model(draft.Phased):
     while an offer is wanted."""
     revision_saved_at: float = 0.0
     errand: ErrandView = ErrandView()
+    quorum_watch: QuorumWatch | None = None
+    """None while quorum is there, or while nobody could tell."""
+    reseeding: ReseedView = ReseedView()
+    reports: Mapping[str, Report] = {}
+    """By task id: how executors stand, as they said last."""
     counters: Counters = Counters()
 
     def view(self, member: str) -> MemberView:
@@ -251,6 +291,10 @@ class Model(draft.Phased):
         """Whether the task is proven to have ended."""
         status = self.tasks.get(task_id)
         return status is not None and status.dead
+
+    def unix_time(self, now: float) -> float:
+        """The moment `now` as people know it, in whole seconds."""
+        return float(round(self.settings.wall_clock + now))
 
     def ended(self, member: Member) -> bool:
         """Whether `member` had a task, and every one of them is proven to have ended."""

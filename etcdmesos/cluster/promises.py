@@ -12,10 +12,12 @@ from etcdmesos.cluster.commands import (
     Launch,
     PromoteLearner,
     RemoveMember,
+    SendMessage,
     Shutdown,
     Teardown,
 )
 from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.promises_of_reseeding import check_orders
 from etcdmesos.cluster.record import Record
 from etcdmesos.errors import BrokenPromise
 from etcdmesos.step import Step
@@ -23,7 +25,7 @@ from etcdmesos.step import Step
 RECONFIGURES = (AddLearner, PromoteLearner, RemoveMember)
 """Commands that change etcd's membership."""
 
-CHANGES = (Launch, Kill, Shutdown, Teardown, *RECONFIGURES)
+CHANGES = (Launch, Kill, Shutdown, SendMessage, Teardown, *RECONFIGURES)
 """Commands that change something of the cluster."""
 
 
@@ -38,6 +40,7 @@ def check(before: Model, step: Step[Model, Record]) -> None:
         raise BrokenPromise("the end of a cluster that is not on record")
     _check_reconfiguration(step)
     _check_launches(before, step)
+    check_orders(before, step)
     if before.store.loaded:  # otherwise what was before may never have been durable
         _check_names(before.record, step.model.record)
 
@@ -83,5 +86,9 @@ def _check_names(before: Record, after: Record) -> None:
         number = int(member.name.removeprefix("etcd-"))
         if member.name not in known and number < before.next_member:
             raise BrokenPromise(f"{member.name} was used before")
-    if (after.generation, after.next_member) < (before.generation, before.next_member):
+    if (
+        after.generation < before.generation
+        or after.next_member < before.next_member
+        or after.attempted_generation < before.attempted_generation
+    ):
         raise BrokenPromise("a generation or a member number went back")

@@ -22,6 +22,8 @@ SKIPPED_EPOCHS = 1000
 """Takeovers since the last launch are on no label: the rebuilt record's epoch is above them."""
 SKIPPED_NUMBERS = 100
 """Members that the master has forgotten may have had these numbers; none is used twice."""
+SKIPPED_GENERATIONS = 100
+"""Attempts to reseed are on no label: the next one's generation is above them."""
 SOON = 0.001
 
 
@@ -121,6 +123,7 @@ def rebuilt(model: Model, found: Survivors, listing: MemberList) -> Record | str
         epoch=max(labels.epoch for _, labels in everybody.values()) + SKIPPED_EPOCHS,
         target_size=settings.cluster_size,
         generation=generation,
+        attempted_generation=generation + SKIPPED_GENERATIONS,
         cluster_id=listing.cluster_id,
         served=True,
         members=tuple(sorted(members, key=lambda m: int(m.name.removeprefix("etcd-")))),

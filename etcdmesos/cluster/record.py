@@ -13,10 +13,13 @@ from collections.abc import Mapping
 import cattrs
 from attrs import evolve, frozen
 
+from etcdmesos.cluster.episode import Reseed, Reseeded
 from etcdmesos.cluster.migrations import MIGRATIONS, migrated
 from etcdmesos.errors import RecordTooNew, RecordUnreadable
 
-SCHEMA = 2
+SCHEMA = 3
+LONGEST_HISTORY = 10
+"""Reseedings that are remembered."""
 
 
 class Step(enum.Enum):
@@ -142,7 +145,10 @@ class Record:
     """Up by one at every save of one epoch."""
     target_size: int
     generation: int = 0
-    """Up by one at every attempt to bootstrap, reseed or restore."""
+    """Of the cluster in force, or of the attempt to bootstrap one."""
+    attempted_generation: int = 0
+    """The highest that was ever tried: up by one at every attempt to bootstrap, reseed or
+    restore."""
     cluster_id: str = ""
     served: bool = False
     """A member of the present generation was once seen serving: its data may matter to somebody."""
@@ -153,6 +159,18 @@ class Record:
     failed_attempts: int = 0
     """Attempts to bootstrap given up in a row."""
     change: Change | None = None
+    foreign_voters: tuple[str, ...] = ()
+    """etcd's ids of voters that somebody else added, as its list was last read."""
+    quorum_lost_at: float = 0.0
+    """When quorum was found to be gone (Unix time); 0 while it is not."""
+    reseed: Reseed | None = None
+    """The attempt under way."""
+    reseed_failures: int = 0
+    """Attempts that came to nothing since quorum was last there."""
+    reseed_setback: str = ""
+    """Why the last one came to nothing."""
+    reseeds: tuple[Reseeded, ...] = ()
+    """The last ones that succeeded, oldest first."""
     uninstalling: bool = False
     """The operator's word that everything of this cluster is to end."""
 
@@ -185,7 +203,16 @@ class Record:
     @property
     def token(self) -> str:
         """`--initial-cluster-token` of the present generation, unlike that of any other."""
-        return f"{self.cluster_name}-{self.framework_id}-{self.generation}"
+        return self.token_of(self.generation)
+
+    def token_of(self, generation: int) -> str:
+        """`--initial-cluster-token` of that generation."""
+        return f"{self.cluster_name}-{self.framework_id}-{generation}"
+
+    @property
+    def next_generation(self) -> int:
+        """The one that the next attempt has: no other one ever had it."""
+        return max(self.generation, self.attempted_generation) + 1
 
 
 _converter = cattrs.Converter(forbid_extra_keys=True)

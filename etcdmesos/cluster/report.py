@@ -12,6 +12,8 @@ from etcdmesos.cluster.findings import findings
 from etcdmesos.cluster.health import Assessment, assess
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Member, Step
+from etcdmesos.cluster.reseed import telling
+from etcdmesos.cluster.reseed.stages import highest_revision
 from etcdmesos.cluster.why import standing_by, why
 from etcdmesos.mesos.statuses import TaskState
 
@@ -42,12 +44,8 @@ def stats(model: Model, now: float) -> dict[str, Any]:
         "framework_id": record.framework_id,
         "master": model.mesos.master,
         "leader": _leader_name(record.members, state),
-        "highest_revision": max(
-            [
-                record.highest_revision,
-                *(v.latest.revision for v in model.views.values() if v.latest),
-            ]
-        ),
+        "highest_revision": highest_revision(model),
+        **telling.stats(model, now),
         "findings": [
             {"name": f.kind.value, "member": f.member, "text": f.text}
             for f in findings(model, state, now)
@@ -91,6 +89,8 @@ def role(model: Model) -> str:
 
 def _member(model: Model, member: Member, state: Assessment, alarms: list[str]) -> dict[str, Any]:
     latest = model.view(member.name).latest
+    if latest is not None and latest.cluster_id != model.record.cluster_id:
+        latest = None  # the word of another cluster, or of one that is not announced yet
     task = _task_state(model, member)
     return {
         "name": member.name,

@@ -21,6 +21,27 @@ class Errand(enum.Enum):
     """Put the record aside of a cluster whose framework Mesos has removed."""
 
 
+class ReseedPolicy(enum.Enum):
+    """Whether a cluster is reseeded while old members that nobody can reach might still serve."""
+
+    TIMEOUT = "timeout"
+    """After the time-out, once Mesos has given them up."""
+    PROVEN = "proven"
+    """Only on the operator's word."""
+
+
+@frozen(kw_only=True)
+class Restorer:
+    """The program that restores snapshots; executors fetch it only when they need it."""
+
+    name: str
+    """etcdutl, or before etcd 3.5 etcdctl."""
+    uri: str
+    sha256: str
+    bumps: bool = False
+    """Whether it can raise the revision of what it restores."""
+
+
 @frozen(kw_only=True)
 class Artifacts:
     """Where agents fetch the programs from; URIs name the content, so a changed file is another
@@ -29,6 +50,7 @@ class Artifacts:
     executor_uri: str
     etcd_uri: str
     etcd_sha256: str
+    restorer: Restorer | None = None
 
 
 @frozen(kw_only=True)
@@ -106,6 +128,30 @@ class Settings:
     unsettled_limit: float = 6.0
     """Between two attempts at a change that etcd refuses because its members are not connected for
     5 s (its HealthInterval) yet, and how long these go on before the waits grow."""
+
+    auto_reseed: bool = True
+    """Whether a cluster that lost its quorum is reseeded without being asked."""
+    reseed_timeout: float = 240.0
+    """How long quorum must be gone before a survivor's data become a new cluster (the original's
+    default), unless the dead prove at once that no other one can serve."""
+    reseed_policy: ReseedPolicy = ReseedPolicy.TIMEOUT
+    watch_gap: float = 10.0
+    """Time that passed between two looks at a lost quorum counts as watched up to this."""
+    measure_limit: float = 60.0
+    """How long survivors may take to save a snapshot."""
+    hold_patience: float = 15.0
+    """How long after the grace period an executor may take to confirm that etcd is stopped."""
+    copy_limit: float = 300.0
+    """How long a snapshot may take that is made of a copy of the data."""
+    seed_limit: float = 180.0
+    """How long a seed may take from the order until it serves."""
+    order_again: float = 5.0
+    """After which time an order is repeated that no report has answered."""
+    reseed_again: float = 60.0
+    reseed_again_most: float = 3600.0
+    """Wait after an attempt to reseed that came to nothing: doubles from the first to the most."""
+    wall_clock: float = 0.0
+    """Unix time when the controller's own clock said 0; for what people are told."""
 
     elected: bool = False
     """Whether an election says when this scheduler may act; otherwise it may from the start."""

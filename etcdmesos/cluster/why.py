@@ -15,6 +15,7 @@ from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.rebuild import obstacle_to_rebuild
 from etcdmesos.cluster.record import Kind, Step
 from etcdmesos.cluster.repairs import ailing, learner, strangers
+from etcdmesos.cluster.reseed import telling
 from etcdmesos.cluster.settings import Errand
 from etcdmesos.cluster.shunning import avoided_at
 from etcdmesos.cluster.uninstall import framework_is_over, tasks_left
@@ -114,6 +115,8 @@ def _degraded(model: Model, now: float) -> str:
     serving = "serves" if state.serving else "does not serve"
     counted = f"{serving} with {len(state.agreeing)} of {model.settings.cluster_size} members"
     waits = [*_found(model, state, now), *_stuck(model, now)]
+    if lost := telling.of_the_loss(model, now):
+        waits.insert(0, lost)
     return f"{counted}: {'; '.join(waits) or 'waits for a stable leader'}"
 
 
@@ -181,6 +184,8 @@ def _reconfiguring(model: Model, now: float) -> str:
     size = model.settings.cluster_size
     counted = f"{doing}{said}; {serving} with {len(state.agreeing)} of {size} members"
     found = _found(model, state, now)
+    if lost := telling.of_the_loss(model, now):
+        found.insert(0, lost)
     return counted + (f": {'; '.join(found)}" if found else "")
 
 
@@ -225,6 +230,7 @@ _SENTENCES: Mapping[str, Callable[[Model, float], str]] = {
     "healthy": _healthy,
     "degraded": _degraded,
     "reconfiguring": _reconfiguring,
+    "reseeding": telling.of_the_attempt,
     "lost": _lost,
     "uninstalling": _uninstalling,
 }

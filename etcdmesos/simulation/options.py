@@ -109,4 +109,6 @@ class Options:
             probe_interval_settling=PROBE_INTERVAL_SETTLING,
             membership_interval=max(10.0, self.probe_interval),
             bootstrap_limit=self.bootstrap_limit,
+            # No simulated executor can be held yet.
+            auto_reseed=False,
         )

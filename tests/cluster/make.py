@@ -18,7 +18,7 @@ from etcdmesos.cluster.record import (
     Role,
     Step,
 )
-from etcdmesos.cluster.settings import Artifacts, Settings
+from etcdmesos.cluster.settings import Artifacts, Restorer, Settings
 from etcdmesos.mesos.master_state import ListedFramework, ListedTask, MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.resources import PortRange, Resource
@@ -35,7 +35,12 @@ def settings(size: int = 3, **changes: Any) -> Settings:
         cluster_name="c",
         framework_name="etcd-c",
         cluster_size=size,
-        artifacts=Artifacts(executor_uri="http://x/e", etcd_uri="http://x/d", etcd_sha256="ab"),
+        artifacts=Artifacts(
+            executor_uri="http://x/e",
+            etcd_uri="http://x/d",
+            etcd_sha256="ab",
+            restorer=Restorer(name="etcdutl", uri="http://x/u", sha256="cd", bumps=True),
+        ),
     )
     return evolve(made, **changes)
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from etcdmesos.cluster import commands as c
+from etcdmesos.cluster.episode import Reseed
 from etcdmesos.cluster.record import Change, Member, Record
+from etcdmesos.orders import ReseedOrder, Seed, decode, name_of
 from etcdmesos.step import Command
 
 
@@ -29,6 +31,13 @@ def record(saved: Record) -> str:
     parts.append(" ".join(map(member, saved.members)) or "no members")
     if saved.change is not None:
         parts.append(change(saved.change))
+    if saved.reseed is not None:
+        parts.append(reseed(saved.reseed))
+    if saved.quorum_lost_at and saved.reseed is None:
+        parts.append("quorum is gone")
+    if saved.reseeds:
+        last = saved.reseeds[-1]
+        parts.append(f"reseeded from {last.member} at {last.revision} of {last.highest_revision}")
     if saved.uninstalling:
         parts.append("uninstalling")
     return ", ".join(parts)
@@ -45,6 +54,27 @@ def change(recorded: Change) -> str:
     return f"to {recorded.kind.value} {recorded.member or recorded.id}"
 
 
+def reseed(recorded: Reseed) -> str:
+    """An attempt to reseed: its stage, what was chosen, who is out of it."""
+    parts = [f"{recorded.stage.value} in gen {recorded.generation}"]
+    if recorded.seed:
+        parts.append(recorded.seed)
+    if recorded.chosen is not None:
+        parts.append(f"at {recorded.chosen.commit_index}")
+        parts.append("proven" if recorded.proven else "unproven")
+    if recorded.failures:
+        parts.append(f"without {' '.join(recorded.failures)}")
+    return " ".join(parts)
+
+
+def _order(message: c.SendMessage) -> str:
+    order = decode(message.data)
+    assert isinstance(order, ReseedOrder)
+    more = f" {order.snapshot_sha256} as {order.token}" if isinstance(order, Seed) else ""
+    task = f"{order.task_id}@{message.agent_id}"
+    return f"order {order.epoch}.{order.generation} {name_of(type(order))} {task}{more}"
+
+
 def _launch(launch: c.Launch) -> str:
     tasks = " ".join(
         f"{task.id}@{task.agent_id}:{'+'.join(str(port.number) for port in task.ports)}"
@@ -59,6 +89,7 @@ def _reconcile(asked: c.Reconcile) -> str:
 
 _WORDS: dict[type[Command], Callable[[Any], str]] = {
     c.Subscribe: lambda a: f"subscribe as {a.framework_id or 'a new framework'}",
+    c.SendMessage: _order,
     c.ReadMasterState: lambda _: "read the master's state",
     c.LoadRecord: lambda _: "load the record",
     c.DeleteRecord: lambda _: "delete the record",

@@ -25,11 +25,14 @@ from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.report import health as healthz
+from etcdmesos.cluster.report import stats
+from etcdmesos.cluster.reseed.dry_run import dry_run
 from etcdmesos.cluster.settings import Errand, Settings
 from etcdmesos.cluster.why import why
 from etcdmesos.draft import event_name
 from etcdmesos.member_spec import MemberSpec
 from etcdmesos.mesos.statuses import TaskState
+from etcdmesos.orders import Report, SavedSnapshot, Standing, encode
 from etcdmesos.step import Command, Event
 from tests.cluster import make, short
 from tests.cluster.stage_etcd import RECURRING, Etcd
@@ -174,6 +177,11 @@ class Stage:
             self.feed(e.TimerFired(), quiet=True)
         self.now = end
 
+    def do_asleep(self, seconds: str) -> None:
+        """The process is stopped for so long; then what is overdue happens."""
+        self.now += float(seconds)
+        self.feed(e.TimerFired(), quiet=True)
+
     # What the outside says
 
     def do_record(self, what: str, *reason: str) -> None:
@@ -231,6 +239,55 @@ class Stage:
         """Asked over the admin interface: `operator uninstall`, `operator forget other`."""
         kind = {"uninstall": e.UninstallAsked, "forget": e.ForgetAsked}[what]
         self.feed(kind(number=1, cluster=cluster), cluster)
+
+    def do_reseed(self, member: str = "") -> None:
+        """Asked over the admin interface."""
+        self.feed(e.ReseedAsked(number=1, member=member), member)
+
+    def do_dry_run(self, member: str = "") -> None:
+        assert self.model is not None
+        for line in dry_run(self.model, self.now, member)["lines"]:
+            self.say(f"dry run: {line}")
+
+    def do_report(self, task: str, standing: str, *options: str) -> None:
+        """An executor answers the attempt under way: `report etcd-1 held commit=10 snapshot=9`
+        (its applied index), `failed=seed reason=...`, `epoch=7`, `generation=1`."""
+        assert self.model is not None
+        record = self.model.record
+        texts: dict[str, Any] = dict(_options(options))
+        attempt = record.reseed.generation if record.reseed else record.generation
+        applied = texts.pop("snapshot", "")
+        snapshot = SavedSnapshot(
+            sha256=f"{task}@{applied}",
+            size=1,
+            revision=int(applied or 0) + 90,
+            applied_index=int(applied or 0),
+            path="reseed/snapshot.db",
+        )
+        report = Report(
+            task_id=_task_id(task),
+            epoch=int(texts.pop("epoch", record.epoch)),
+            generation=int(texts.pop("generation", attempt)),
+            standing=Standing(standing),
+            commit_index=int(texts.pop("commit", "0")),
+            snapshot=snapshot if applied else None,
+            **texts,
+        )
+        agent = self._agent_of(report.task_id)
+        said = e.ExecutorSaid(agent_id=agent, executor_id=report.task_id, data=encode(report))
+        self.feed(said, f"{task} {standing}")
+
+    def do_seeded(self, name: str) -> None:
+        """etcd of this member serves as a new cluster, of itself alone."""
+        assert self.etcd is not None
+        self.etcd.reseed(name)
+
+    def do_stats(self, *names: str) -> None:
+        """These fields of /stats."""
+        assert self.model is not None
+        shown = stats(self.model, self.now)
+        for name in names:
+            self.say(f"{name}: {json.dumps(shown[name])}")
 
     def do_state(self, *options: str) -> None:
         """The master's state: `state outstanding=2 fw-0=task-1,task-2` (with a dash before those
@@ -337,6 +394,7 @@ class Stage:
                 options.get("agent", self._agent_of(_task_id(word))),
                 uuid="" if silent else f"u{self.count['uuid']}",
                 message=options.get("message", ""),
+                healthy={"true": True, "false": False}.get(options.get("healthy", "")),
                 data=_data(sandbox=options["sandbox"]) if "sandbox" in options else "",
             )
             self.feed(e.TaskUpdated(status=status), f"{status.task_id} {state}")

@@ -28,6 +28,9 @@ class Etcd:
     committed: int = 10
     stuck: dict[str, int] = field(factory=dict)
     """By member: what it had applied when it stopped to apply anything."""
+    cluster: str = "c1"
+    seed: str = ""
+    """The member that a new cluster was grown from, with another id in it."""
 
     @classmethod
     def of_gang(cls, record: Record) -> Etcd:
@@ -46,6 +49,15 @@ class Etcd:
             for entry in self.members
         )
 
+    def reseed(self, name: str) -> None:
+        """A new cluster, of this member alone."""
+        entry = next(x for x in self.members if x.name == name)
+        self.cluster, self.seed = "c2", name
+        self.members = (evolve(entry, id=self._id(name)),)
+
+    def _id(self, name: str) -> str:
+        return f"seed-{name}" if name == self.seed else make.member_id(name)
+
     def answer(self, asked: Command) -> Event:
         if isinstance(asked, c.ProbeProgress):
             if "progress" in self.options:
@@ -60,7 +72,7 @@ class Etcd:
         return self._health(asked)
 
     def list(self) -> MemberList:
-        return make.listing(*self.members, cluster_id=self.options.get("cluster", "c1"))
+        return make.listing(*self.members, cluster_id=self.options.get("cluster", self.cluster))
 
     def apply(self, command: Command) -> None:
         """Change the list as `command` asks."""
@@ -99,6 +111,10 @@ class Etcd:
             applied_index=self.stuck.get(probe.member, self.committed),
             alarms=self._alarms(),
         )
+        leader = self.options.get("leader", self.seed)
+        if self.seed and leader != "none":
+            says = evolve(says, leader=self._id(leader))
+        says = evolve(says, cluster_id=self.cluster, member_id=self._id(probe.member))
         entry = next((x for x in self.members if x.id == says.member_id), None)
         if self.options.get("foreign") == probe.member:
             says = evolve(says, cluster_id="c9")

@@ -6,6 +6,7 @@ from attrs import evolve
 
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.commands import ProbeMember, Teardown
+from etcdmesos.cluster.episode import Reseed, Reseeded, Stage
 from etcdmesos.cluster.happenings import Kind, happenings
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Change, Record, Step
@@ -87,3 +88,36 @@ def test_a_change_of_phase_says_why() -> None:
     [only] = happenings(e.TimerFired(), START, step, 1.0)
     assert only.kind is Kind.PHASE
     assert only.text.startswith("recovering -> lost: ")
+
+
+def test_a_reseed_is_told_stage_by_stage_and_with_what_may_be_missing() -> None:
+    """From the loss of quorum to the new cluster; each once."""
+    record = make.record(make.member(1, "a"), make.member(2, "b"))
+    lost = evolve(record, quorum_lost_at=1.0)
+    measuring = Reseed(generation=2, stage=Stage.MEASURING, began=2.0, why="the dead leave none")
+    assert told_of_records(record, lost) == ["quorum is gone"]
+    begun = evolve(lost, reseed=measuring)
+    assert told_of_records(lost, begun) == ["generation 2: measuring, as the dead leave none"]
+    seeding = evolve(measuring, stage=Stage.SEEDING, seed="etcd-1", failures={"etcd-2": "is deaf"})
+    later = evolve(lost, reseed=seeding)
+    assert told_of_records(begun, later) == ["generation 2: seeding from etcd-1", "etcd-2 is deaf"]
+    one = Reseeded(
+        generation=2,
+        at=3.0,
+        why="the dead leave none",
+        member="etcd-1",
+        revision=70,
+        bump=0,
+        highest_revision=71,
+        proven=False,
+        by_operator=False,
+        past=(),
+    )
+    back, history = told_of_records(later, evolve(record, reseeds=(one,)))
+    assert back == "quorum is there again"
+    assert history == (
+        "1970-01-01T00:00:03Z: reseeded from etcd-1, as the dead leave none; acknowledged writes "
+        "above revision 70 may be missing; the highest one ever seen was 71; a second cluster may "
+        "have served until its members were killed"
+    )
+    assert told_of_records(begun, begun) == []

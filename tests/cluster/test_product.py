@@ -19,9 +19,26 @@ from etcdmesos.cluster.why import why
 from etcdmesos.draft import event_name
 from etcdmesos.errors import IllegalEvent
 from etcdmesos.mesos.statuses import TaskState
+from etcdmesos.orders import Report, SavedSnapshot, Standing, encode
 from etcdmesos.step import Command, Event, Exit, LoadRecord
 from tests.cluster import make
 from tests.cluster.stage import Stage
+
+WITHOUT_QUORUM = (
+    "given healthy\netcd etcd-1 leader=none progress=lost\ntick 20\n"
+    "unreachable etcd-2 etcd-3\nrunning etcd-1 healthy=false"
+)
+MEASURING = (
+    "given healthy size=5\netcd etcd-1 etcd-2 leader=none progress=lost\n"
+    "failed etcd-3 etcd-4 etcd-5\ntick 2"
+)
+HOLDING = (
+    f"{MEASURING}\nreport etcd-1 unheld snapshot=9\nreport etcd-2 unheld snapshot=8\ntick 0.01"
+)
+SEEDING = (
+    f"{HOLDING}\nreport etcd-1 held snapshot=9 commit=9\nreport etcd-2 held snapshot=8 commit=8\n"
+    "tick 0.01"
+)
 
 # How each model came to be, in the directives of the scripts.
 STORIES: dict[str, str] = {
@@ -72,6 +89,15 @@ STORIES: dict[str, str] = {
     "rebuilding": "start errand=rebuild\nrecord none",
     "rebuilding from labels": "given healthy\nwiped\nstart errand=rebuild\nrecord none\n"
     "etcd\nstate fw-1=etcd-1-1,etcd-2-1,etcd-3-1",
+    "quorum lost": f"{WITHOUT_QUORUM}\ntick 100",
+    "measuring": MEASURING,
+    "holding": HOLDING,
+    "copying": f"{HOLDING}\nreport etcd-1 held commit=10\ntick 0.01",
+    "seeding": SEEDING,
+    "verifying": f"{SEEDING}\netcd etcd-1 leader=none\nseeded etcd-1\nreport etcd-1 seeded\ntick 1",
+    "reseeded": f"{SEEDING}\netcd etcd-1\nseeded etcd-1\nreport etcd-1 seeded\ntick 1",
+    "second seed": f"{SEEDING}\nreport etcd-1 held failed=seed\ntick 0.01",
+    "releasing": f"{HOLDING}\netcd etcd-1 etcd-2\ntick 2",
     "removal unknown": "given healthy\nfailed etcd-2\noutcome unknown remove",
 }
 
@@ -110,6 +136,7 @@ def commands_of(model: Model) -> Iterator[Command]:
     yield c.ProbeMember(member=member.name, client_url="")
     yield c.ProbeProgress(member=member.name, client_url="")
     yield c.ListMembers(client_url="")
+    yield c.SendMessage(executor_id=task.executor_id, agent_id=task.agent_id, data=b"")
     yield c.AddLearner(member=member.name, peer_url=member.peer_url, client_url="")
     yield c.PromoteLearner(member=member.name, id=member.id, client_url="")
     yield c.RemoveMember(member=member.name, id=member.id, client_url="")
@@ -127,6 +154,29 @@ def listings_of(model: Model) -> Iterator[Event]:
         yield e.MembersListed(members=make.listing(*entries, evolve(stranger, learner=True)))
     yield e.MembersListed(members=make.listing(*entries, cluster_id="c9"))
     yield e.MembersListed(members=make.listing())
+
+
+def reports_of(model: Model) -> Iterator[Event]:
+    """What executors may say: of this attempt and others, with a snapshot and without."""
+    record = model.record
+    attempt = record.reseed.generation if record.reseed else 1
+    taken = SavedSnapshot(sha256="s", size=1, revision=9, applied_index=9, path="p")
+    for member in ("etcd-1", "etcd-2", "old"):
+        for standing in Standing:
+            for generation, epoch in ((attempt, record.epoch), (0, 0), (attempt + 7, 99)):
+                for snapshot, failed in ((None, ""), (taken, "seed"), (None, "measure")):
+                    report = Report(
+                        task_id=f"{member}-1",
+                        epoch=epoch,
+                        generation=generation,
+                        standing=standing,
+                        commit_index=9,
+                        snapshot=snapshot,
+                        failed=failed,
+                    )
+                    yield e.ExecutorSaid(
+                        agent_id="a", executor_id=f"{member}-1", data=encode(report)
+                    )
 
 
 ALARMS = {"alarms": (Alarm(make.member_id("etcd-1"), "CORRUPT"), Alarm("id-77", "NOSPACE"))}
@@ -168,6 +218,9 @@ def events_of(model: Model) -> Iterator[Event]:
             yield e.MasterStateRead(state=master, subscription=subscription)
     yield e.ProgressMade(member="etcd-1")
     yield e.StopAsked()
+    yield from reports_of(model)
+    for member in ("", "etcd-1", "etcd-77"):
+        yield e.ReseedAsked(number=1, member=member)
     for name in (model.settings.cluster_name, "another"):
         yield e.UninstallAsked(number=1, cluster=name)
         yield e.ForgetAsked(number=1, cluster=name)

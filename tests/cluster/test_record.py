@@ -11,6 +11,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etcdmesos.cluster.episode import Chosen, Reseed, Reseeded, Stage
 from etcdmesos.cluster.migrations import MIGRATIONS
 from etcdmesos.cluster.record import (
     SCHEMA,
@@ -61,6 +62,37 @@ members = st.builds(
     tasks=st.lists(tasks, max_size=2).map(tuple),
 )
 changes = st.builds(Change, kind=st.sampled_from(Kind), member=texts, id=texts, generation=counts)
+moments = st.integers(0, 2**33).map(float)
+reseeds = st.builds(
+    Reseed,
+    generation=counts,
+    stage=st.sampled_from(Stage),
+    began=moments,
+    why=texts,
+    by_operator=st.booleans(),
+    unproven=st.booleans(),
+    member=texts,
+    failures=st.dictionaries(texts, texts, max_size=2),
+    disobedient=st.lists(texts, max_size=2).map(tuple),
+    failed_seeds=st.lists(texts, max_size=2).map(tuple),
+    seed=texts,
+    chosen=st.none()
+    | st.builds(Chosen, sha256=texts, revision=counts, commit_index=counts, bump=counts),
+    proven=st.booleans(),
+)
+histories = st.builds(
+    Reseeded,
+    generation=counts,
+    at=moments,
+    why=texts,
+    member=texts,
+    revision=counts,
+    bump=counts,
+    highest_revision=counts,
+    proven=st.booleans(),
+    by_operator=st.booleans(),
+    past=st.lists(texts, max_size=2).map(tuple),
+)
 records = st.builds(
     Record,
     schema=st.just(SCHEMA),
@@ -78,6 +110,13 @@ records = st.builds(
     next_member=counts,
     failed_attempts=counts,
     change=st.none() | changes,
+    attempted_generation=counts,
+    foreign_voters=st.lists(texts, max_size=2).map(tuple),
+    quorum_lost_at=moments,
+    reseed=st.none() | reseeds,
+    reseed_failures=counts,
+    reseed_setback=texts,
+    reseeds=st.lists(histories, max_size=2).map(tuple),
     uninstalling=st.booleans(),
 )
 
@@ -131,7 +170,8 @@ def test_an_older_record_is_read_as_the_present_one(schema: int) -> None:
     """A stored example of each older schema; what is written next is of the present one."""
     old = (EXAMPLES / f"schema-{schema}.json").read_bytes()
     record = decode(old)
-    assert (record.schema, record.uninstalling) == (SCHEMA, False)
+    assert (record.schema, record.uninstalling, record.reseed) == (SCHEMA, False, None)
+    assert record.attempted_generation == record.generation
     kept = {name: value for name, value in json.loads(old).items() if name != "schema"}
     written = json.loads(encode(record))
     assert kept.items() <= written.items()

@@ -71,7 +71,9 @@ class World:
     """One cluster's surroundings, and the one scheduler process that runs in them."""
 
     def __init__(self, size: int = 3, agents: int = 4, single: bool = True) -> None:
-        self.settings: Settings = make.settings(size, single_instance_per_agent=single)
+        self.settings: Settings = make.settings(
+            size, single_instance_per_agent=single, auto_reseed=False
+        )
         self.now = 0.0
         self.stored: Record | None = None
         self.store = "ok"

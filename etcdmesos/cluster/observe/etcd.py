@@ -7,9 +7,11 @@ from attrs import evolve
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.health import next_moment, next_probe_at, serves
 from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.model import Draft, MemberView, ProgressView
 from etcdmesos.cluster.observe.event import event_of
 from etcdmesos.cluster.record import Member, Role, Step
+from etcdmesos.cluster.repairs import strangers
 
 
 def take_health(draft: Draft) -> Draft:
@@ -70,13 +72,24 @@ def _note_serving(draft: Draft, member: Member, health: MemberHealth) -> Draft:
 
 def take_progress(draft: Draft) -> Draft:
     """A quorum committed a proposal."""
+    member = event_of(draft, e.ProgressMade).member
     at = next_probe_at(draft.model, "", draft.now)
-    return draft.having(progress=ProgressView(made_at=draft.now, probe_at=at))
+    return draft.having(progress=ProgressView(made_at=draft.now, probe_at=at, made_by=member))
+
+
+def _note_foreign_voters(draft: Draft, members: MemberList) -> Draft:
+    """Voters that are none of ours take part in every quorum, also when nobody can ask any more."""
+    record = draft.model.record
+    foreign = tuple(entry.id for entry in strangers(record, members) if not entry.learner)
+    if members.cluster_id != record.cluster_id or foreign == record.foreign_voters:
+        return draft
+    return draft.recording(foreign_voters=foreign)
 
 
 def take_listing(draft: Draft) -> Draft:
     """Keep etcd's member list, as a quorum has it."""
     members = event_of(draft, e.MembersListed).members
+    draft = _note_foreign_voters(draft, members)
     known = draft.model.membership
     view = evolve(
         known,

@@ -11,9 +11,12 @@ from attrs import evolve
 
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.commands import AnswerOperator
+from etcdmesos.cluster.episode import Stage
 from etcdmesos.cluster.model import Draft
 from etcdmesos.cluster.observe.event import event_of
 from etcdmesos.cluster.rebuild import SOON
+from etcdmesos.cluster.reseed.dry_run import refusal
+from etcdmesos.cluster.reseed.stages import begin
 from etcdmesos.cluster.why import why
 
 
@@ -47,6 +50,29 @@ def take_forget(draft: Draft) -> Draft:
         "new cluster"
     )
     return accepted(draft.having(errand=evolve(model.errand, forgetting=True)), said)
+
+
+def take_reseed(draft: Draft) -> Draft:
+    """Begin to reseed, or let the attempt under way go on in the operator's name.
+
+    His word stands for what cannot be proven of members that are out of reach, and for nothing
+    else: it is refused while quorum is not gone.
+    """
+    member, model = event_of(draft, e.ReseedAsked).member, draft.model
+    if objection := not_now(draft) or refusal(model, draft.now, member):
+        return refused(draft, objection)
+    if model.record.uninstalling:
+        return refused(draft, "the cluster is being uninstalled")
+    said = f"reseeds from {member or 'the best survivor'}: /stats says how far it is"
+    reseed = model.record.reseed
+    if reseed is None or reseed.stage is Stage.RELEASING:
+        begun = begin(draft, ORDERED, unproven=True, by_operator=True, member=member)
+        return accepted(begun, said)
+    ordered = evolve(reseed, why=ORDERED, by_operator=True, unproven=True, member=member)
+    return accepted(draft.recording(reseed=ordered), said)
+
+
+ORDERED = "the operator ordered it"
 
 
 def another(draft: Draft, name: str) -> str:

@@ -59,6 +59,15 @@ def test_a_get_asks_for_nothing(leader: Scheduler, path: str) -> None:
     assert leader.asked("GET", path, OURS, BEARER)[0] == 405
 
 
+def test_a_dry_run_needs_no_token_and_says_why_nothing_would_be_done(leader: Scheduler) -> None:
+    """The calculation as JSON, and as lines for people."""
+    status, body = leader.asked("GET", "/reseed/dry-run?member=etcd-1")
+    told = json.loads(body)
+    assert (status, told["refused"]) == (200, "quorum is not gone")
+    assert told["lines"][-1] == "nothing would be done: quorum is not gone"
+    assert leader.asked("GET", "/reseed/dry-run")[1] == body
+
+
 @pytest.mark.parametrize("path", ASKED)
 @pytest.mark.parametrize(
     "shown",

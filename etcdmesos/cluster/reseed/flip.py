@@ -1,0 +1,93 @@
+"""The new cluster takes the old one's place, in one write of the record.
+
+From here on it is announced, the other members are of the past, and what is missing is for ordinary
+healing.  Asks for nothing.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from etcdmesos.cluster.attempts import Attempts
+from etcdmesos.cluster.episode import Reseed, Reseeded
+from etcdmesos.cluster.model import Draft, KillAsked, MembershipView, Model
+from etcdmesos.cluster.record import LONGEST_HISTORY, Member, Role, Step
+from etcdmesos.cluster.reseed.standing import last_report
+from etcdmesos.cluster.terms import Terms
+from etcdmesos.mesos.statuses import ALIVE
+
+
+def flip(draft: Draft, reseed: Reseed, seed: Member) -> Draft:
+    """`seed`, which was verified, is the cluster; tasks of all others are of the past."""
+    model = draft.model
+    record, view, report = model.record, model.view(seed.name), last_report(model, seed)
+    assert view.latest is not None
+    assert reseed.chosen is not None
+    listing = model.membership.listing
+    member = evolve(
+        seed,
+        generation=reseed.generation,
+        id=view.latest.member_id,
+        role=Role.VOTER,
+        step=Step.VOTER,
+        etcd_version=view.latest.version,
+    )
+    history = (*record.reseeds, _told(model, reseed, seed, draft.now))[-LONGEST_HISTORY:]
+    return draft.recording(
+        generation=reseed.generation,
+        cluster_id=view.latest.cluster_id,
+        members=(member,),
+        change=None,
+        highest_revision=max(record.highest_revision, view.latest.revision),
+        quorum_lost_at=0.0,
+        reseed=None,
+        reseed_failures=0,
+        reseed_setback="",
+        reseeds=history,
+    ).having(
+        kills={**_of_the_past(model, seed), **model.kills},
+        views={seed.name: view},
+        terms=Terms(),
+        membership=MembershipView(listing=listing, look_at=draft.now),
+        places={},
+        out_of_reach={},
+        apart_since={},
+        joining_since={},
+        attempts=Attempts(),
+        quorum_watch=None,
+        reports={} if report is None else {report.task_id: report},
+        setback="",
+        counters=evolve(model.counters, reseeds=model.counters.reseeds + 1),
+    )
+
+
+def _of_the_past(model: Model, seed: Member) -> dict[str, KillAsked]:
+    """Tasks of the old cluster that somebody vouches for; others are strays when they return."""
+    return {
+        task.id: KillAsked(agent_id=task.agent_id, executor_id=task.executor_id)
+        for member in model.record.members
+        if member.name != seed.name
+        for task in member.tasks
+        if (status := model.tasks.get(task.id)) is None or status.state in ALIVE
+    }
+
+
+def _told(model: Model, reseed: Reseed, seed: Member, now: float) -> Reseeded:
+    chosen = reseed.chosen
+    assert chosen is not None
+    return Reseeded(
+        generation=reseed.generation,
+        at=model.unix_time(now),
+        why=reseed.why,
+        member=seed.name,
+        revision=chosen.revision,
+        bump=chosen.bump,
+        highest_revision=max(model.record.highest_revision, chosen.revision),
+        proven=reseed.proven,
+        by_operator=reseed.by_operator,
+        past=tuple(
+            f"{m.name} on {m.hostname} in {m.sandbox or 'an unknown sandbox'}"
+            for m in (seed, *(m for m in model.record.members if m.name != seed.name))
+            if m.tasks
+        ),
+    )

@@ -1,0 +1,90 @@
+"""Is quorum gone?  A condition of its own, apart from "degraded", and for how long it has held.
+
+Three signals have to agree: no survivor reports a leader, no proposal is committed, and Mesos or
+the executors say by another path than the probes that no quorum of voters is well.  So a scheduler
+that is alone cut off sees no loss of quorum.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from etcdmesos.cluster.health import fresh_view, leader_ended, progressing, statuses
+from etcdmesos.cluster.model import Draft, Model, QuorumWatch
+from etcdmesos.cluster.quorum import has_quorum
+from etcdmesos.cluster.record import Member
+from etcdmesos.cluster.reseed.safety import configurations, proven
+from etcdmesos.cluster.reseed.standing import dead
+from etcdmesos.mesos.statuses import TaskState
+
+
+def quorum_gone(model: Model, now: float) -> bool:
+    """Whether the cluster has served, and nothing says that any quorum of it still does."""
+    record = model.record
+    if not record.served or not record.cluster_id or _leader_reported(model, now):
+        return False
+    # Enough are proven to have ended: what was committed before that says nothing.
+    if proven(configurations(record), dead(model), frozenset()):
+        return True
+    return not progressing(model, now) and not _well_by_mesos(model)
+
+
+def _leader_reported(model: Model, now: float) -> bool:
+    for member in model.record.members:
+        view = fresh_view(model, member, now)
+        # What one said that does not answer any more is no report.
+        latest = view.latest if view is not None and view.failing_since is None else None
+        if latest is None or latest.cluster_id != model.record.cluster_id:
+            continue
+        if latest.leader and not leader_ended(model, latest.leader):
+            return True
+    return False
+
+
+def _well_by_mesos(model: Model) -> bool:
+    """Whether a quorum of some configuration is running and, as far as executors say, healthy."""
+    unwell = frozenset(m.name for m in model.record.members if not _runs_well(model, m))
+    return any(has_quorum(len(one - unwell), len(one)) for one in configurations(model.record))
+
+
+def _runs_well(model: Model, member: Member) -> bool:
+    return any(
+        status.state is TaskState.RUNNING and status.healthy is not False
+        for status in statuses(model, member)
+    )
+
+
+def watch(draft: Draft) -> Draft:
+    """Keep the time for which quorum has been gone without a break, as far as it was watched.
+
+    Time during which this process did not look (it was stopped, say) begins it anew.
+    """
+    model, now = draft.model, draft.now
+    if not quorum_gone(model, now):
+        return quorum_is_back(stop_watching(draft))
+    known = model.quorum_watch
+    if known is None or now - known.seen_at > model.settings.watch_gap:
+        known = QuorumWatch(since=now, seen_at=now)
+    if not model.record.quorum_lost_at:
+        counters = evolve(model.counters, livelocks=model.counters.livelocks + 1)
+        draft = draft.having(counters=counters).recording(quorum_lost_at=model.unix_time(now))
+    draft = draft.having(quorum_watch=evolve(known, seen_at=now))
+    return draft.waking(now + model.settings.probe_interval)
+
+
+def quorum_is_back(draft: Draft) -> Draft:
+    """A loss that was on record is over."""
+    record = draft.model.record
+    if not record.quorum_lost_at and not record.reseed_failures:
+        return draft
+    return draft.recording(quorum_lost_at=0.0, reseed_failures=0, reseed_setback="")
+
+
+def stop_watching(draft: Draft) -> Draft:
+    """Whatever comes next, the time begins anew."""
+    return draft if draft.model.quorum_watch is None else draft.having(quorum_watch=None)
+
+
+def watched(model: Model, now: float) -> float:
+    """For how many seconds quorum has been seen to be gone."""
+    return now - model.quorum_watch.since if model.quorum_watch is not None else 0.0

@@ -1,0 +1,99 @@
+"""How members stand in an attempt to reseed: who is dead, in reach, held or released.
+
+Read from task states and from the executors' own reports; a report counts only for the attempt and
+the epoch that it answers.
+"""
+
+from __future__ import annotations
+
+from etcdmesos.cluster.health import fresh_view, statuses
+from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.record import Member
+from etcdmesos.mesos.statuses import TaskState
+from etcdmesos.orders import Report, Standing
+
+IN_REACH = (TaskState.STARTING, TaskState.RUNNING)
+"""The executor is there to take orders."""
+
+STOPPED = (Standing.HELD, Standing.MEASURING)
+"""No etcd runs on the member's own data, and no seed made of them."""
+
+OUT_OF_THE_WAY = (*STOPPED, Standing.SEEDING, Standing.SEEDED)
+"""The old cluster can't have this member's vote."""
+
+
+def dead(model: Model) -> frozenset[str]:
+    """Members every task of which is proven to have ended."""
+    return frozenset(m.name for m in model.record.members if model.ended(m))
+
+
+def in_reach(model: Model) -> tuple[Member, ...]:
+    """Members whose executors can be given orders, as recorded."""
+    return tuple(
+        member
+        for member in model.record.members
+        if any(status.state in IN_REACH for status in statuses(model, member))
+    )
+
+
+def out_of_reach(model: Model, member: Member) -> bool:
+    """Whether Mesos says that nobody vouches for the member, nor will while it is like that.
+
+    UNKNOWN and LOST count only of an agent that is not registered.
+    """
+    state = model.mesos.state
+    heard = [status for status in statuses(model, member) if not status.dead]
+    return bool(heard) and all(
+        status.state is TaskState.UNREACHABLE
+        or (
+            status.out_of_reach
+            and state is not None
+            and status.agent_id not in state.registered_agents
+        )
+        for status in heard
+    )
+
+
+def answers(model: Model, member: Member, now: float) -> bool:
+    """Whether the member's etcd answered its last probe, lately."""
+    view = fresh_view(model, member, now)
+    return view is not None and view.failing_since is None
+
+
+def last_report(model: Model, member: Member) -> Report | None:
+    """What the member's executor said last, of whatever attempt."""
+    return model.reports.get(member.tasks[-1].id) if member.tasks else None
+
+
+def report_of(model: Model, member: Member) -> Report | None:
+    """What the member's executor said of the attempt under way, to this scheduler."""
+    report, reseed = last_report(model, member), model.record.reseed
+    if report is None or reseed is None or model.ended(member):
+        return None
+    current = (report.epoch, report.generation) == (model.record.epoch, reseed.generation)
+    return report if current else None
+
+
+def stands(model: Model, member: Member, *standings: Standing) -> bool:
+    """Whether the member's executor said that it stands like one of `standings`."""
+    report = report_of(model, member)
+    return report is not None and report.standing in standings
+
+
+def held(model: Model) -> frozenset[str]:
+    """Members that are confirmed not to vote in the old cluster."""
+    return frozenset(m.name for m in model.record.members if stands(model, m, *OUT_OF_THE_WAY))
+
+
+def not_released(model: Model) -> tuple[Member, ...]:
+    """Members that may be held still, as recorded, but for those that never answer."""
+    reseed = model.record.reseed
+    left_alone = reseed.disobedient if reseed is not None else ()
+    return tuple(
+        member
+        for member in model.record.members
+        if member.name not in left_alone
+        and member.tasks
+        and not model.ended(member)
+        and not stands(model, member, Standing.UNHELD)
+    )
