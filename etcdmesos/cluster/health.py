@@ -194,8 +194,10 @@ def _too_many_ended(model: Model) -> bool:
 
 def _plan_progress_probe(draft: Draft) -> Draft:
     model, progress = draft.model, draft.model.progress
+    if progress.probing:
+        return draft
     asked = [m for m in voters(model.record) if _may_show_progress(model, m)]
-    if progress.probing or not asked:
+    if not asked:
         return draft
     if draft.now < progress.probe_at:
         return draft.waking(progress.probe_at)

@@ -73,7 +73,7 @@ def _elected(seed: int) -> bool:
 
 def _session_timeout(seed: int, unhurried: float) -> float:
     random = Random(f"session {seed}")  # noqa: S311 (nothing secret)
-    return min(SESSION_MOST, max(random.choice((4.0, 10.0, 20.0)), unhurried))
+    return min(SESSION_MOST, max(random.choice((4.0, 10.0, 20.0)), 2 * unhurried))
 
 
 def _placement(seed: int, size: int, agents: int) -> tuple[int, str]:
