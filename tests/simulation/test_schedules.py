@@ -79,6 +79,7 @@ def test_seeds_draw_different_worlds() -> None:
     drawn = [draw(seed, registered()) for seed in range(200)]
     assert {one.cluster_size for one in drawn} == {1, 3, 5, 7}
     assert {one.etcd_version for one in drawn} == {"3.4.23", "3.5.30"}
+    assert {one.elected for one in drawn} == {True, False}
     assert {name for one in drawn for name in one.faults} == set(registered())
     for one in drawn:
         assert not one.single_instance or one.agents >= one.cluster_size
