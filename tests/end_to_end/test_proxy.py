@@ -18,11 +18,13 @@ from tests.end_to_end.schedulers import Stand, healthy, stand
 from tests.end_to_end.stand import (
     etcd_binary,
     executor_process,
+    get,
     local,
     processes_below,
     stats,
     until,
 )
+from tests.mesos_dns import srv_records
 
 LONGEST = 5.0
 """Seconds that no request may take, retries and all."""
@@ -52,7 +54,7 @@ def test_all_members_are_replaced_one_after_the_other(
             "-probe-interval-seconds=0.5",
         ) as mesos,
         proxy(
-            mesos.wait_for("Mesos master: http://").split(" ")[0],
+            master := mesos.wait_for("Mesos master: http://").split(" ")[0],
             version,
             f"-front={front}",
             f"-data-dir={tmp_path}/proxy",
@@ -74,6 +76,7 @@ def test_all_members_are_replaced_one_after_the_other(
         assert [value for value in writer.written if value not in shown] == []
         assert writer.longest < LONGEST, through.said()
         assert not set(members) & {member["name"] for member in stats(admin)["members"]}
+        _is_in_dns(master, admin)
         assert through.end() == 0
         assert processes_below(tmp_path / "proxy") == []
 
@@ -81,6 +84,21 @@ def test_all_members_are_replaced_one_after_the_other(
 def _healthy_without(admin: str, name: str) -> bool:
     now = stats(admin)
     return now["phase"] == "healthy" and name not in {m["name"] for m in now["members"]}
+
+
+def _is_in_dns(master: str, admin: str) -> None:
+    """Peers under the name that `etcd --discovery-srv` looks for, and they alone: with client ports
+    among them it would form a cluster of twice the size."""
+    records = srv_records(json.loads(get(master, "/state")[1]))
+    members = stats(admin)["members"]
+    peers = {(m["host"], m["rpcPort"]) for m in members}
+    clients = {(m["host"], m["clientPort"]) for m in members}
+    assert records == {
+        "_etcd-server._tcp.etcd-default.mesos": peers,
+        "_peer._etcd-server._tcp.etcd-default.mesos": peers,
+        "_etcd-server._client.etcd-default.mesos": clients,
+        "_client._etcd-server._client.etcd-default.mesos": clients,
+    }
 
 
 def _tell(here: Stand, path: str, **body: Any) -> None:

@@ -1,0 +1,302 @@
+"""Finding real etcd clusters: who is asked, for what and how often."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from etcdmesos.adapters.cluster_finder import ClusterFinder, Wanted
+from etcdmesos.adapters.mesos_framework import FixedMaster
+from etcdmesos.adapters.scheduler_word import NoWord, admin_address, ask_scheduler
+from etcdmesos.cluster.labels import labels_of
+from etcdmesos.errors import BadUsage
+from etcdmesos.finding.choice import NotFound
+from tests.adapters.mesos.scripted_master import Peer, ScriptedMaster
+from tests.cluster import make
+from tests.finding.make import stats
+from tests.real_etcd import VERSIONS, EtcdCluster, etcd_cluster
+
+pytestmark = pytest.mark.real
+
+SUMMARY, STATE, OLD_STATE = "/state-summary", "/state", "/state.json"
+TASKS = "/tasks?framework_id=fw-1&limit=10000"
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def etcd(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EtcdCluster]:
+    with etcd_cluster(request.param, 1, tmp_path_factory.mktemp("etcd")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def another(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdCluster]:
+    token = "--initial-cluster-token=another"
+    with etcd_cluster(VERSIONS[-1], 1, tmp_path_factory.mktemp("another"), token) as cluster:
+        yield cluster
+
+
+class Server(ScriptedMaster):
+    """Answers what it has by path, 404 for the rest."""
+
+    def __init__(self, bodies: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.bodies = dict(bodies)
+        self.on_get = self._answer
+
+    def _answer(self, peer: Peer) -> None:
+        if peer.request.path in self.bodies:
+            body = json.dumps(self.bodies[peer.request.path]).encode()
+            peer.answer("200 OK", body, "Content-Type: application/json")
+        else:
+            peer.answer("404 Not Found", b"404 Not Found.")
+
+    @property
+    def asked(self) -> list[str]:
+        return [request.path for request in self.requests]
+
+
+@pytest.fixture
+def servers() -> Iterator[list[Server]]:
+    made: list[Server] = []
+    yield made
+    for server in made:
+        server.close()
+
+
+def url_of(cluster: EtcdCluster) -> str:
+    return cluster.members[0].client_url
+
+
+def id_of(cluster: EtcdCluster) -> str:
+    status = cluster.members[0].status()
+    assert status is not None
+    return status.cluster_id
+
+
+def task(number: int, client_url: str, **changes: Any) -> dict[str, Any]:
+    """A member's task as masters list it."""
+    host, port = client_url.removeprefix("http://").split(":")
+    member = make.member(number, "a", host=host, client_port=int(port))
+    labels = [{"key": k, "value": v} for k, v in labels_of(member, make.record(member))]
+    return {
+        "id": f"etcd-{number}-1",
+        "framework_id": "fw-1",
+        "state": "TASK_RUNNING",
+        "labels": labels,
+        **changes,
+    }
+
+
+def master(
+    servers: list[Server],
+    *clusters: EtcdCluster,
+    webui: str = "",
+    others: Mapping[str, Any] | None = None,
+) -> Server:
+    """One that knows cluster `c`, whose members are of these clusters."""
+    framework = {"id": "fw-1", "name": "etcd-c", "active": True, "webui_url": webui}
+    tasks = [task(n, url_of(one)) for n, one in enumerate(clusters, 1)]
+    bodies = {
+        SUMMARY: {"slaves": [], "frameworks": [framework]},
+        TASKS: {"tasks": tasks},
+        **(others or {}),
+    }
+    servers.append(Server({path: body for path, body in bodies.items() if body is not None}))
+    return servers[-1]
+
+
+def scheduler(servers: list[Server], cluster: EtcdCluster, **changes: Any) -> Server:
+    """The one of cluster `c`, which announces this cluster."""
+    members = [{"clientURL": url_of(cluster), "serving": True}]
+    body = stats(**{"cluster_id": id_of(cluster), "members": members, **changes})
+    servers.append(Server({"/stats": body}))
+    return servers[-1]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def finder(at: Server, *schedulers: Server, clock: Clock | None = None) -> ClusterFinder:
+    urls = tuple(f"http://{one.address}" for one in schedulers)
+    wanted = Wanted(cluster_name="c", framework_name="etcd-c", admin_urls=urls)
+    return ClusterFinder(wanted, FixedMaster(at.address), clock=clock or Clock())
+
+
+def test_the_masters_smallest_answers_lead_to_the_cluster(
+    servers: list[Server], etcd: EtcdCluster
+) -> None:
+    """A summary, and the tasks of one framework."""
+    there = master(servers, etcd)
+    found = finder(there).find(None)
+    assert found.client_urls == (url_of(etcd),)
+    assert found.cluster_id == id_of(etcd)
+    assert there.asked == [SUMMARY, TASKS]
+
+
+def test_a_scheduler_spares_the_master(servers: list[Server], etcd: EtcdCluster) -> None:
+    """The master is asked nothing while a scheduler tells where the members are."""
+    there, word = master(servers, etcd), scheduler(servers, etcd)
+    looking = finder(there, word)
+    for _ in range(3):
+        assert looking.find(None).client_urls == (url_of(etcd),)
+    assert there.asked == []
+    assert word.asked == 3 * ["/stats"]
+
+
+def test_the_scheduler_that_the_master_names_is_asked(
+    servers: list[Server], etcd: EtcdCluster
+) -> None:
+    """Once; from then on it spares the master."""
+    word = scheduler(servers, etcd)
+    there = master(servers, webui=f"http://{word.address}")
+    looking = finder(there)
+    found = looking.find(None)
+    assert looking.find(found) == found
+    assert there.asked == [SUMMARY, TASKS]
+
+
+def test_a_standby_is_no_word(servers: list[Server], etcd: EtcdCluster) -> None:
+    """The next one is asked."""
+    standby, word = scheduler(servers, etcd, role="standby"), scheduler(servers, etcd)
+    there = master(servers)
+    assert finder(there, standby, word).find(None).client_urls == (url_of(etcd),)
+    assert there.asked == []
+
+
+@pytest.mark.parametrize("path", [STATE, OLD_STATE])
+def test_an_older_master_is_asked_for_its_state(
+    servers: list[Server], etcd: EtcdCluster, path: str
+) -> None:
+    """Before the summary there was nothing smaller."""
+    framework = {"id": "fw-1", "name": "etcd-c", "active": True, "tasks": [task(1, url_of(etcd))]}
+    state = {"slaves": [], "frameworks": [framework]}
+    there = master(servers, others={SUMMARY: None, path: state})
+    assert finder(there).find(None).client_urls == (url_of(etcd),)
+    assert there.asked[-1] == path
+
+
+def test_a_master_that_cannot_filter_tasks_is_asked_for_its_state(
+    servers: list[Server], etcd: EtcdCluster
+) -> None:
+    """What it lists may not be all."""
+    framework = {"id": "fw-1", "name": "etcd-c", "active": True, "tasks": [task(1, url_of(etcd))]}
+    others = [task(9, "http://127.0.0.1:1", framework_id="fw-2")]
+    bodies = {TASKS: {"tasks": others}, STATE: {"slaves": [], "frameworks": [framework]}}
+    there = master(servers, others=bodies)
+    assert finder(there).find(None).client_urls == (url_of(etcd),)
+    assert there.asked == [SUMMARY, TASKS, STATE]
+
+
+def test_two_clusters_that_answer_are_none_without_the_schedulers_word(
+    servers: list[Server], etcd: EtcdCluster, another: EtcdCluster
+) -> None:
+    """After a reseed old members may live on: neither is taken by chance, and the known one is
+    kept until the scheduler announces the other."""
+    there = master(servers, etcd, another)
+    with pytest.raises(NotFound, match="members of 2 clusters answer"):
+        finder(there).find(None)
+    for announced in (etcd, another):
+        word = scheduler(servers, announced)
+        found = finder(there, word).find(None)
+        assert found.client_urls == (url_of(announced),)
+        assert finder(there).find(found) == found
+
+
+def test_the_announced_cluster_takes_the_place_of_the_known_one(
+    servers: list[Server], etcd: EtcdCluster, another: EtcdCluster
+) -> None:
+    """Though the known one still answers."""
+    known = finder(master(servers, etcd)).find(None)
+    word = scheduler(servers, another)
+    found = finder(master(servers), word).find(known)
+    assert (found.cluster_id, found.client_urls) == (id_of(another), (url_of(another),))
+
+
+def test_an_announced_cluster_that_does_not_answer_outdates_the_known_one(
+    servers: list[Server], etcd: EtcdCluster
+) -> None:
+    """Nobody goes back to the old members."""
+    known = finder(master(servers, etcd)).find(None)
+    word = scheduler(
+        servers,
+        etcd,
+        cluster_id="f" * 16,
+        members=[{"clientURL": "http://127.0.0.1:1", "serving": True}],
+    )
+    with pytest.raises(NotFound, match="connection refused") as caught:
+        finder(master(servers), word).find(known)
+    assert caught.value.outdated
+
+
+@pytest.mark.parametrize(
+    ("bodies", "why"),
+    [
+        ({SUMMARY: {"slaves": [], "frameworks": []}}, "knows no framework etcd-c"),
+        ({TASKS: {"tasks": []}}, "framework etcd-c at the Mesos master .* runs no member yet"),
+        ({SUMMARY: None}, "answered 404"),
+        ({SUMMARY: 7}, "makes no sense"),
+    ],
+)
+def test_what_is_missing_is_said(servers: list[Server], bodies: dict[str, Any], why: str) -> None:
+    """In one line."""
+    there = master(servers, others=bodies)
+    with pytest.raises(NotFound, match=why) as caught:
+        finder(there).find(None)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_master_is_asked_ever_more_seldom(servers: list[Server]) -> None:
+    """While there is no cluster: after 1, 2, 4, 8 and then every 10 s."""
+    there, clock, asked_at = master(servers), Clock(), []
+    looking = finder(there, clock=clock)
+    for second in range(40):
+        clock.now = float(second)
+        before = len(there.asked)
+        with pytest.raises(NotFound):
+            looking.find(None)
+        if len(there.asked) > before:
+            asked_at.append(second)
+    assert asked_at == [0, 1, 3, 7, 15, 25, 35]
+
+
+def test_a_master_that_is_not_there_is_said() -> None:
+    """By its address."""
+    wanted = Wanted(cluster_name="c", framework_name="etcd-c")
+    with pytest.raises(NotFound, match=r"could not connect to 127\.0\.0\.1:1"):
+        ClusterFinder(wanted, FixedMaster("127.0.0.1:1")).find(None)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "h:1", "https://h:1", "http://h:x", "http://h/path", "http://", "http://h h:1"]
+)
+def test_what_is_no_admin_url(url: str) -> None:
+    """Refused by name, wherever it comes from."""
+    with pytest.raises(BadUsage):
+        admin_address(url)
+    with pytest.raises(NoWord):
+        ask_scheduler(url, "c")
+
+
+def test_the_admin_port_has_a_default() -> None:
+    """The scheduler's own."""
+    assert str(admin_address("http://h")) == "h:23400"
+
+
+@pytest.mark.parametrize(
+    "body", [{"cluster_name": "d"}, stats(cluster_name="d"), [], "text", stats(role="standby")]
+)
+def test_what_is_no_word(servers: list[Server], body: Any) -> None:
+    """Of another cluster, of a standby, of something else."""
+    servers.append(Server({"/stats": body}))
+    with pytest.raises(NoWord):
+        ask_scheduler(f"http://{servers[-1].address}", "c")
