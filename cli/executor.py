@@ -19,6 +19,7 @@ from typing import Any
 from etcdmesos.adapters.member_probe import MemberProbe
 from etcdmesos.adapters.mesos_executor import MesosExecutor
 from etcdmesos.adapters.process import EtcdProcess
+from etcdmesos.adapters.reseed import Reseed
 from etcdmesos.adapters.sandbox_record import SandboxRecord
 from etcdmesos.errors import BadChart, BadUsage, EtcdMesosError
 from etcdmesos.executor.controller import Controller
@@ -81,6 +82,7 @@ def run(arguments: list[str]) -> int:
         MesosExecutor(runtime.post),
         EtcdProcess(runtime.post, sandbox=sandbox, binary=settings.etcd_binary),
         MemberProbe(runtime.post),
+        Reseed(runtime.post, sandbox=sandbox, binary=settings.etcd_binary),
     ):
         runtime.attach(port)
     for number in (signal.SIGTERM, signal.SIGINT):

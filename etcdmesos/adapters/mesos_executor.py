@@ -1,4 +1,4 @@
-"""The executor's port to its agent: carries out Subscribe and SendUpdate, posts what it hears.
+"""The executor's port to its agent: carries out what is asked of it, posts what it hears.
 
 Built on pymesos' executor driver: its requests, its dispatch of events.  Overridden is what would
 hurt: it keeps no updates for the agent's return (the core does, and names them in Subscribe), it
@@ -26,7 +26,7 @@ from etcdmesos.adapters.mesos_stream import EventStream, Redirected, StreamEnded
 from etcdmesos.adapters.ordered_worker import OrderedWorker, WorkerClosed
 from etcdmesos.adapters.pymesos_import import MesosExecutorDriver
 from etcdmesos.errors import BadUsage
-from etcdmesos.executor.commands import SendUpdate, Subscribe
+from etcdmesos.executor.commands import SendMessage, SendUpdate, Subscribe
 from etcdmesos.executor.events import (
     Disconnected,
     KillAsked,
@@ -62,10 +62,10 @@ class MesosExecutor:
     Subscribe ends within `SUBSCRIBE_WITHIN` seconds in Subscribed or Disconnected; an established
     subscription ends in exactly one Disconnected.  SendUpdate ends within `CALL_WITHIN` seconds of
     its turn in CommandDone (the agent took it), CommandFailed (not reached, refused) or
-    CommandUnknown (the answer was lost).
+    CommandUnknown (the answer was lost); so does SendMessage, on a thread of its own.
     """
 
-    carries_out: tuple[type, ...] = (Subscribe, SendUpdate)
+    carries_out: tuple[type, ...] = (Subscribe, SendUpdate, SendMessage)
 
     def __init__(self, post: Post[Event]) -> None:
         """Connects to nothing yet.  The agent is told by MESOS_* variables, as pymesos reads."""
@@ -73,6 +73,7 @@ class MesosExecutor:
         self._stamps = Timestamps()
         self._subscription: AgentSubscription | None = None
         self._calls = OrderedWorker("agent-calls")
+        self._messages = OrderedWorker("agent-messages")
 
     def submit(self, command: Command, /) -> None:
         """Begin `command`.  Returns at once."""
@@ -80,21 +81,28 @@ class MesosExecutor:
             case Subscribe():
                 self._subscribe(command)
             case SendUpdate():
-                subscription = self._subscription
-                try:
-                    self._calls.do(lambda: self._send(command, subscription))
-                except WorkerClosed:
-                    self._post(CommandFailed(command=command, reason="the executor is closing"))
+                self._do(self._calls, command)
+            case SendMessage():
+                self._do(self._messages, command)
             case _:
                 self._post(CommandFailed(command=command, reason="not for this port"))
 
     def close(self) -> None:
         """End the subscription and the threads."""
         self._calls.close()
+        self._messages.close()
         if self._subscription is not None:
             self._subscription.stop()
             self._subscription.join(CLOSE_WITHIN)
         self._calls.join(CLOSE_WITHIN)
+        self._messages.join(CLOSE_WITHIN)
+
+    def _do(self, worker: OrderedWorker, command: SendUpdate | SendMessage) -> None:
+        subscription = self._subscription
+        try:
+            worker.do(lambda: self._send(command, subscription))
+        except WorkerClosed:
+            self._post(CommandFailed(command=command, reason="the executor is closing"))
 
     def _subscribe(self, command: Subscribe) -> None:
         if self._subscription is not None:
@@ -105,17 +113,22 @@ class MesosExecutor:
         except (OSError, RuntimeError, BadUsage) as error:
             self._post(Disconnected(reason=f"could not begin to subscribe: {error}"))
 
-    def _send(self, command: SendUpdate, subscription: AgentSubscription | None) -> None:
+    def _send(
+        self, command: SendUpdate | SendMessage, subscription: AgentSubscription | None
+    ) -> None:
         try:
             if subscription is None:
                 raise NotSent("not subscribed")
-            subscription.sendStatusUpdate(status_json(command.update, self._stamps))
+            if isinstance(command, SendMessage):
+                subscription.sendFrameworkMessage(base64.b64encode(command.data).decode("ascii"))
+            else:
+                subscription.sendStatusUpdate(status_json(command.update, self._stamps))
         except NotSent as error:
             self._post(CommandFailed(command=command, reason=str(error)))
         except AnswerLost as error:
             self._post(CommandUnknown(command=command, reason=str(error)))
         except Exception as error:
-            log.exception("an update failed in an error of the adapter's own")
+            log.exception("a call failed in an error of the adapter's own")
             self._post(CommandUnknown(command=command, reason=f"error in the executor: {error!r}"))
         else:
             self._post(CommandDone(command=command))

@@ -6,12 +6,13 @@ import json
 import os
 from pathlib import Path
 
-from attrs import asdict
-
 from etcdmesos.errors import RecordUnreadable, StoreUnavailable
 from etcdmesos.executor.model import ExecutorRecord
+from etcdmesos.plain_values import plain, structured
 
 FILE = "executor.json"
+HELD_FILE = "HELD"
+"""There while the member is held: one line for whoever looks into the sandbox."""
 
 
 class SandboxRecord:
@@ -29,20 +30,21 @@ class SandboxRecord:
         except OSError as error:
             raise StoreUnavailable(f"{FILE}: {error.strerror}") from error
         try:
-            fields = json.loads(data)
-            return ExecutorRecord(epoch=int(fields["epoch"]), task_id=str(fields["task_id"]))
-        except (ValueError, KeyError, TypeError) as error:
+            # One of an older version has fewer fields, and the rest have their defaults.
+            record: ExecutorRecord = structured(ExecutorRecord, json.loads(data))
+        except (ValueError, TypeError) as error:
             raise RecordUnreadable(f"{FILE} is damaged: {error!r}") from error
+        return record
 
     def save(self, record: ExecutorRecord, /) -> None:
         """Replace the file as a whole; durable when it returns.  Raises StoreUnavailable."""
-        new = self._file.with_name(FILE + ".new")
+        held = self._file.with_name(HELD_FILE)
         try:
-            with open(new, "wb") as file:
-                file.write(json.dumps(asdict(record)).encode())
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._file)
+            if record.held is not None:
+                _write(held, f"{record.held}\n".encode())
+            _write(self._file, json.dumps(plain(record)).encode())
+            if record.held is None:
+                held.unlink(missing_ok=True)
             folder = os.open(self._file.parent, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 os.fsync(folder)
@@ -53,3 +55,13 @@ class SandboxRecord:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Replace a file as a whole; the folder is the caller's to make durable."""
+    new = path.with_name(path.name + ".new")
+    with open(new, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

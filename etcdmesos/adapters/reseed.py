@@ -1,0 +1,252 @@
+"""Carries out what reseeding asks of a member's sandbox: snapshots, the log's end, copies, seeds.
+
+Nothing is decided here.  Every wait has a limit; what takes long is logged when it begins and ends.
+A snapshot of the running etcd is taken on a thread of its own, so that a hold need not wait for it;
+all else is done one after the other.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from etcdmesos.adapters.child_process import CannotStart
+from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError
+from etcdmesos.adapters.etcd_snapshot import LiveSnapshot
+from etcdmesos.adapters.ordered_worker import OrderedWorker, WorkerClosed
+from etcdmesos.adapters.reseed_programs import Cancelled, Programs
+from etcdmesos.adapters.sandbox_files import (
+    NotInSandbox,
+    copy,
+    move,
+    need_room,
+    sha256_of,
+    size_of,
+    write_whole,
+)
+from etcdmesos.adapters.wal import read_log_end
+from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.errors import EtcdMesosError
+from etcdmesos.executor.commands import (
+    CancelWork,
+    PutBack,
+    ReadLog,
+    RestoreSeed,
+    RunCopy,
+    SaveSnapshot,
+)
+from etcdmesos.executor.events import LogRead, SeedRestored, SnapshotSaved
+from etcdmesos.orders import SavedSnapshot
+from etcdmesos.ports import Post
+from etcdmesos.step import Command, CommandDone, CommandFailed, Event
+
+log = logging.getLogger(__name__)
+
+STATUS_WITHIN = 2.0
+IDLE_WITHIN = 10.0
+"""How long etcd may send nothing of a snapshot."""
+SNAPSHOT_WITHIN = 3600.0
+COPY_SERVES_WITHIN = 120.0
+"""How long a copy may take until it serves: it replays its log first."""
+COPY_STOPS_WITHIN = 10.0
+COPY_LOOK_EVERY = 0.02
+RESTORE_WITHIN = 600.0
+LOG_BYTES = 64 * 1024 * 1024
+"""The first file of a log takes so much at once."""
+CLOSE_WITHIN = 3.0
+
+
+class Reseed:
+    """A CommandPort for SaveSnapshot, ReadLog, RunCopy, RestoreSeed, PutBack and CancelWork."""
+
+    carries_out: tuple[type, ...] = (
+        SaveSnapshot,
+        ReadLog,
+        RunCopy,
+        RestoreSeed,
+        PutBack,
+        CancelWork,
+    )
+
+    def __init__(self, post: Post[Event], *, sandbox: Path, binary: str) -> None:
+        """`binary` is etcd's path, relative to the sandbox if it is not absolute."""
+        self._post = post
+        self._sandbox = sandbox
+        self._etcd = str(sandbox / binary)
+        self._cancelled = threading.Event()
+        self._programs = Programs(sandbox, self._cancelled)
+        self._snapshots = OrderedWorker("reseed-snapshot")
+        self._disk = OrderedWorker("reseed-disk")
+
+    def submit(self, command: Command, /) -> None:
+        """Begin `command`.  Returns at once."""
+        try:
+            match command:
+                case SaveSnapshot():
+                    self._snapshots.do(lambda: self._end(command, lambda: self._save(command)))
+                case ReadLog():
+                    self._work(command, lambda: self._read_log(command))
+                case RunCopy():
+                    self._work(command, lambda: self._run_copy(command))
+                case RestoreSeed():
+                    self._work(command, lambda: self._restore(command))
+                case PutBack():
+                    self._work(command, lambda: self._put_back(command))
+                case CancelWork():
+                    self._cancelled.set()
+                    self._post(CommandDone(command=command))
+                case _:
+                    self._post(CommandFailed(command=command, reason="not for this port"))
+        except WorkerClosed:
+            self._post(CommandFailed(command=command, reason="the executor is closing"))
+
+    def close(self) -> None:
+        """End what is under way, programs first."""
+        self._cancelled.set()
+        self._programs.close()
+        self._snapshots.close()
+        self._disk.close()
+        self._disk.join(CLOSE_WITHIN)
+
+    def _work(self, command: Command, carry_out: Callable[[], Event]) -> None:
+        self._cancelled.clear()
+        self._disk.do(lambda: self._end(command, carry_out))
+
+    def _end(self, command: Command, carry_out: Callable[[], Event]) -> None:
+        kind, begun = type(command).__name__, time.monotonic()
+        log.info("begins", extra={"work": kind})
+        try:
+            event = carry_out()
+        except (EtcdMesosError, OSError) as error:
+            reason = " ".join(str(error).split())
+            event = CommandFailed(command=command, reason=reason)
+        except Exception as error:
+            log.exception("an error of the executor's own", extra={"work": kind})
+            event = CommandFailed(command=command, reason=f"error in the executor: {error!r}")
+        log.info("ended", extra={"work": kind, "seconds": round(time.monotonic() - begun, 3)})
+        self._post(event)
+
+    # The running member
+
+    def _save(self, command: SaveSnapshot) -> Event:
+        gateway = Gateway(command.client_url, STATUS_WITHIN)
+        before = gateway.status()
+        snapshot = self._stream(command.client_url, command.path, before)
+        after = gateway.status()
+        if (before.revision, before.applied_index) != (after.revision, after.applied_index):
+            raise NotInSandbox("the member took in more while the snapshot was taken")
+        return SnapshotSaved(generation=command.generation, of_copy=False, snapshot=snapshot)
+
+    def _stream(self, client_url: str, path: str, status: MemberHealth) -> SavedSnapshot:
+        file = self._sandbox / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        need_room(file.parent, status.db_size)
+        with LiveSnapshot(
+            client_url, idle_seconds=IDLE_WITHIN, seconds=SNAPSHOT_WITHIN
+        ) as snapshot:
+            size, sha256 = write_whole(file, snapshot)
+        return SavedSnapshot(
+            sha256=sha256,
+            size=size,
+            revision=status.revision,
+            applied_index=status.applied_index,
+            path=path,
+        )
+
+    # The stopped member
+
+    def _read_log(self, command: ReadLog) -> Event:
+        return LogRead(end=read_log_end(self._sandbox / command.data_directory))
+
+    def _run_copy(self, command: RunCopy) -> Event:
+        source, target = (
+            self._sandbox / command.data_directory,
+            self._sandbox / command.copy_directory,
+        )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # The copy, and the snapshot of it.
+        need_room(target.parent, 2 * size_of(source))
+        try:
+            copy(source, target, self._go_on)
+            saved = self._measure(command)
+        finally:
+            shutil.rmtree(target, ignore_errors=True)
+        return SnapshotSaved(generation=command.generation, of_copy=True, snapshot=saved)
+
+    def _measure(self, command: RunCopy) -> SavedSnapshot:
+        with self._programs.copy_of(self._etcd, command.copy_directory, command.name) as running:
+            status = self._serving(running.client_url, running.ended)
+            saved = self._stream(running.client_url, command.path, status)
+        return SavedSnapshot(
+            sha256=saved.sha256,
+            size=saved.size,
+            revision=saved.revision,
+            applied_index=command.applied_index,
+            path=saved.path,
+        )
+
+    def _serving(self, client_url: str, ended: Callable[[float], str]) -> MemberHealth:
+        """The copy's Status once it leads its cluster of one."""
+        deadline = time.monotonic() + COPY_SERVES_WITHIN
+        gateway = Gateway(client_url, STATUS_WITHIN)
+        while time.monotonic() < deadline:
+            try:
+                if (status := gateway.status()).leader:
+                    return status
+            except GatewayError:
+                log.debug("the copy does not answer yet")
+            if said := ended(COPY_LOOK_EVERY):
+                raise CannotStart(f"the copy's etcd ended: {said}")
+            self._go_on()
+        raise CannotStart(f"the copy did not serve within {COPY_SERVES_WITHIN:g} s")
+
+    def _restore(self, command: RestoreSeed) -> Event:
+        snapshot = self._sandbox / command.snapshot
+        data, aside = self._sandbox / command.data_directory, self._sandbox / command.aside
+        tool = self._programs.fetch(command.tool)
+        if (found := sha256_of(snapshot)) != command.sha256:
+            raise NotInSandbox(f"{command.snapshot} has the SHA-256 {found} now")
+        need_room(data.parent, 2 * snapshot.stat().st_size + LOG_BYTES)
+        if aside.exists():
+            raise NotInSandbox(f"{command.aside} exists already")
+        self._go_on()
+        move(data, aside)
+        self._programs.run(tool, restore_arguments(command), RESTORE_WITHIN)
+        self._go_on()
+        data.chmod(0o700)
+        return SeedRestored(generation=command.generation)
+
+    def _put_back(self, command: PutBack) -> Event:
+        data, aside = self._sandbox / command.data_directory, self._sandbox / command.aside
+        failed = self._sandbox / command.failed
+        if aside.exists():
+            if data.exists():
+                move(data, failed)
+            move(aside, data)
+        for path in command.remove:
+            shutil.rmtree(self._sandbox / path, ignore_errors=True)
+        return CommandDone(command=command)
+
+    def _go_on(self) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled("ended before it was done")
+
+
+def restore_arguments(command: RestoreSeed) -> tuple[str, ...]:
+    """For `etcdctl` of 3.4 and `etcdutl` since; only newer ones can bump revisions."""
+    bump = (f"--bump-revision={command.bump_revision}", "--mark-compacted")
+    return (
+        "snapshot",
+        "restore",
+        command.snapshot,
+        f"--name={command.name}",
+        f"--data-dir={command.data_directory}",
+        f"--initial-cluster={command.name}={command.peer_url}",
+        f"--initial-cluster-token={command.token}",
+        f"--initial-advertise-peer-urls={command.peer_url}",
+        *(bump if command.bump_revision else ()),
+    )
