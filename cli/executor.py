@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from etcdmesos.adapters.backup_upload import BackupUpload
 from etcdmesos.adapters.member_probe import MemberProbe
 from etcdmesos.adapters.mesos_executor import MesosExecutor
 from etcdmesos.adapters.process import EtcdProcess
@@ -83,6 +84,7 @@ def run(arguments: list[str]) -> int:
         EtcdProcess(runtime.post, sandbox=sandbox, binary=settings.etcd_binary),
         MemberProbe(runtime.post),
         Reseed(runtime.post, sandbox=sandbox, binary=settings.etcd_binary),
+        BackupUpload(runtime.post),
     ):
         runtime.attach(port)
     for number in (signal.SIGTERM, signal.SIGINT):

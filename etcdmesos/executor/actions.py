@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from etcdmesos.executor import (
     answers,
+    backing_up,
     endings,
     holding,
     measuring,
@@ -71,6 +72,10 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         measuring.plan_copy,
         seeding.plan_restore,
         answers.plan_answer,
+        backing_up.take_backup_progress,
+        backing_up.take_backup_sent,
+        backing_up.plan_backup,
+        backing_up.plan_backup_report,
         reports.plan_report,
         reports.plan_last_word,
         reports.plan_sending,

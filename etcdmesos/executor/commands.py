@@ -8,7 +8,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from etcdmesos.executor.model import Update
-from etcdmesos.orders import Tool
+from etcdmesos.orders import Tool, WayIn
 from etcdmesos.step import Command
 
 # The agent
@@ -173,3 +173,29 @@ class PutBack(Command):
 @frozen(kw_only=True)
 class CancelWork(Command):
     """End the RunCopy or RestoreSeed under way, which then fails."""
+
+
+# Backups
+
+
+@frozen(kw_only=True)
+class SendBackup(Command):
+    """Stream a snapshot of our running etcd the way in.  One at a time.
+
+    Ends in BackupSent or a failure, with BackupMoved now and then before.
+    """
+
+    name: str
+    client_url: str
+    way: WayIn
+    seconds: float
+    """How long all of it may take."""
+    idle_seconds: float
+    """How long nothing may move."""
+
+
+@frozen(kw_only=True)
+class StopBackup(Command):
+    """Have the one of that name, if it is under way, end in a failure."""
+
+    name: str

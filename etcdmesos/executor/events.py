@@ -20,6 +20,8 @@ from etcdmesos.step import (
 )
 
 __all__ = [
+    "BackupMoved",
+    "BackupSent",
     "CommandDone",
     "CommandFailed",
     "CommandUnknown",
@@ -156,6 +158,31 @@ class PeersAnswered(Event):
 
     run: int
     answers: tuple[PeerAnswer, ...]
+
+
+# Backups
+
+
+@frozen(kw_only=True)
+class BackupMoved(Event):
+    """How far the backup under way has come, in bytes."""
+
+    name: str
+    sent: int
+    size: int
+
+
+@frozen(kw_only=True)
+class BackupSent(Event):
+    """The target has taken all of it, and the snapshot's own hash was right."""
+
+    name: str
+    size: int
+    sha256: str
+    tags: tuple[str, ...]
+    revision: int
+    """etcd's, right before."""
+    term: int
 
 
 # Reseeding

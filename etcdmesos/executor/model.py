@@ -14,7 +14,7 @@ from etcdmesos import draft
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.executor.settings import Settings
 from etcdmesos.member_spec import MemberSpec
-from etcdmesos.orders import Report, SavedSnapshot, Seed
+from etcdmesos.orders import Backup, BackupReport, Report, SavedSnapshot, Seed
 
 
 class Process(enum.Enum):
@@ -210,6 +210,22 @@ class Reseed:
     """The last report that went out."""
 
 
+@frozen(kw_only=True)
+class BackingUp:
+    """The last backup that was ordered."""
+
+    order: Backup | None = None
+    """While it is wanted."""
+    report: BackupReport | None = None
+    """How it stands."""
+    sending: str = ""
+    """The name of the one being streamed, perhaps one that is wanted no more."""
+    stopping: bool = False
+    answer_due: bool = False
+    told: BackupReport | None = None
+    """What was last reported."""
+
+
 @frozen(kw_only=True, slots=False)
 class Model(draft.Phased):
     """Everything the executor knows."""
@@ -232,6 +248,7 @@ class Model(draft.Phased):
     """Since etcd last served well."""
     restart: Restart = field(factory=Restart)
     reseed: Reseed = field(factory=Reseed)
+    backing_up: BackingUp = field(factory=BackingUp)
     ending: Ending | None = None
     kill_at: float = 0.0
     """When SIGTERM has had its time; means something only while etcd is being stopped."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from attrs import evolve
 
+from etcdmesos.executor.backing_up import take_backup_order
 from etcdmesos.executor.events import MessageReceived
 from etcdmesos.executor.model import Draft, Held, Process, Reseed
 from etcdmesos.executor.observe import event_of
 from etcdmesos.orders import (
+    Backup,
     BadMessage,
+    CancelBackup,
     Hold,
     MeasureCopy,
     Order,
@@ -45,6 +48,8 @@ def take_message(draft: Draft) -> Draft:
         return draft.having(remark="ignored an order: the task is to end")
     if isinstance(order, ReseedOrder):
         return _take_reseed_order(draft, order)
+    if isinstance(order, Backup | CancelBackup):
+        return take_backup_order(draft, order)
     return draft.having(remark=f"ignored an order of a kind not known here: {name_of(type(order))}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
+from etcdmesos.executor.backing_up import backup_not_sent
 from etcdmesos.executor.commands import (
     AskPeers,
     ProbeMember,
@@ -12,6 +13,7 @@ from etcdmesos.executor.commands import (
     RestoreSeed,
     RunCopy,
     SaveSnapshot,
+    SendBackup,
     SendUpdate,
     SignalEtcd,
     StartEtcd,
@@ -56,6 +58,9 @@ def take_outcome(draft: Draft) -> Draft:
             return no_process(draft)
         case SaveSnapshot() | ReadLog() | RunCopy() | RestoreSeed() | PutBack():
             return _worked(draft, event.command, event)
+        case SendBackup(name=name):
+            reason = getattr(event, "reason", "")
+            return backup_not_sent(draft, name, reason)
         case _:
             return draft
 

@@ -16,15 +16,26 @@ from etcdmesos.executor.commands import (
     RestoreSeed,
     RunCopy,
     SaveSnapshot,
+    SendBackup,
     SendMessage,
     SignalEtcd,
     StartEtcd,
 )
 from etcdmesos.orders import Order, Standing, encode
+from tests.executor.backups import NAME, backup, cancel
 from tests.executor.reseeds import hold, measure, release, seed, snapshot, stop, surviving
 from tests.executor.world import World, health
 
-MAY_FAIL = (SaveSnapshot, ReadLog, RunCopy, RestoreSeed, PutBack, SendMessage, StartEtcd)
+MAY_FAIL = (
+    SaveSnapshot,
+    SendBackup,
+    ReadLog,
+    RunCopy,
+    RestoreSeed,
+    PutBack,
+    SendMessage,
+    StartEtcd,
+)
 NEVER_SERVED_TWICE = 5
 """Crashes in a row that a run may have: one more, and the task would end."""
 
@@ -83,6 +94,11 @@ class AnyOrders(RuleBasedStateMachine):
         if kind == "release":
             return release(generation, in_force=self.in_force)
         return snapshot(generation) if kind == "snapshot" else measure(generation)
+
+    @rule(name=st.sampled_from([NAME, "another"]), wanted=st.booleans())
+    def order_backup(self, name: str, wanted: bool) -> None:
+        order = backup(name) if wanted else cancel(name)
+        self.world.order(evolve(order, epoch=self.epoch))
 
     @precondition(lambda self: self.world.pending)
     @rule(data=st.data())

@@ -20,16 +20,19 @@ from etcdmesos.executor.commands import (
     RestoreSeed,
     RunCopy,
     SaveSnapshot,
+    SendBackup,
     SendMessage,
     SendUpdate,
     SignalEtcd,
     StartEtcd,
+    StopBackup,
     Subscribe,
 )
 from etcdmesos.executor.crashes import REMOVED
 from etcdmesos.executor.model import LogEnd, Model
-from etcdmesos.orders import SavedSnapshot, encode
+from etcdmesos.orders import CancelBackup, SavedSnapshot, encode
 from etcdmesos.step import Command, Event
+from tests.executor.backups import NAME, WAY, backup
 from tests.executor.reseeds import (
     TOOL,
     held,
@@ -154,6 +157,8 @@ WORK: tuple[Command, ...] = (
     PutBack(data_directory="d", aside="a", failed="f", remove=()),
     CancelWork(),
     SendMessage(data=b"{}"),
+    SendBackup(name=NAME, client_url="u", way=WAY, seconds=1.0, idle_seconds=1.0),
+    StopBackup(name=NAME),
 )
 
 
@@ -162,7 +167,8 @@ def orders(world: World) -> list[bytes]:
     made = [snapshot(), hold(), measure(), release()]
     made += [seed(world, sha256="aa")] if world.reports else []
     later = [hold(3), hold(3, in_force=2), release(3), release(3, in_force=2), snapshot(3)]
-    return [encode(one) for one in (*made, *later, hold(1), hold(9, epoch=1))]
+    backups = (backup(), backup("another"), CancelBackup(task_id=TASK, epoch=4, name=NAME))
+    return [encode(one) for one in (*backups, *made, *later, hold(1), hold(9, epoch=1))]
 
 
 def examples(name: str, world: World) -> Iterator[Event]:
@@ -220,6 +226,11 @@ def examples(name: str, world: World) -> Iterator[Event]:
         ],
         "log_read": [ev.LogRead(end=LogEnd(commit_index=7))],
         "seed_restored": [ev.SeedRestored(generation=2)],
+        "backup_moved": [ev.BackupMoved(name=NAME, sent=1, size=2)],
+        "backup_sent": [
+            ev.BackupSent(name=name, size=2, sha256="", tags=(), revision=1, term=1)
+            for name in (NAME, "another")
+        ],
         "save_failed": [ev.SaveFailed(reason="disk full", conflict=False)],
         "command_done": [ev.CommandDone(command=command) for command in failed],
         "command_failed": [ev.CommandFailed(command=command, reason="no") for command in failed],

@@ -25,10 +25,12 @@ from etcdmesos.executor.commands import (
     RestoreSeed,
     RunCopy,
     SaveSnapshot,
+    SendBackup,
     SendMessage,
     SendUpdate,
     SignalEtcd,
     StartEtcd,
+    StopBackup,
     Subscribe,
 )
 from etcdmesos.executor.controller import Controller
@@ -36,7 +38,7 @@ from etcdmesos.executor.crashes import REMOVED
 from etcdmesos.executor.model import ExecutorRecord, Model, Update
 from etcdmesos.executor.settings import Settings
 from etcdmesos.member_spec import MemberSpec
-from etcdmesos.orders import Order, Report, decode, encode
+from etcdmesos.orders import BackupReport, Order, Report, decode, encode
 from etcdmesos.step import Command, CommandDone, CommandFailed, Event, Exit, Step
 from tests.executor.sandbox import Sandbox, Work
 
@@ -113,6 +115,7 @@ class World:
         self.sandbox = Sandbox()
         self.reports: list[Report] = []
         """What the executor said of its orders, oldest first."""
+        self.backup_reports: list[BackupReport] = []
 
     # Steps
 
@@ -159,6 +162,9 @@ class World:
                 assert not self.works, "data is worked on twice at once"
             case SaveSnapshot():
                 assert not self.of(SaveSnapshot), "two snapshots under way"
+            case SendBackup():
+                assert not self.of(SendBackup), "two backups under way"
+                assert self.etcd_run is not None, "a backup of nothing"
             case SendUpdate(update=update):
                 assert not self.of(SendUpdate), "two updates under way"
                 last = (update,)
@@ -212,6 +218,8 @@ class World:
             AskPeers: self._ask,
             SendMessage: self._report,
             CancelWork: self._cancel,
+            SendBackup: self._back_up,
+            StopBackup: self._stop_backup,
         }.get(type(command), self._work)
         answer(command)
 
@@ -289,12 +297,32 @@ class World:
     def _report(self, command: Command) -> None:
         assert isinstance(command, SendMessage)
         report = decode(command.data)
-        assert isinstance(report, Report)
-        if self.subscribed:
+        if self.subscribed and isinstance(report, BackupReport):
+            self.backup_reports.append(report)
+            self._post(CommandDone(command=command))
+        elif self.subscribed:
+            assert isinstance(report, Report)
             self.reports.append(report)
             self._post(CommandDone(command=command))
         else:
             self._post(CommandFailed(command=command, reason="not subscribed"))
+
+    def _back_up(self, command: Command) -> None:
+        assert isinstance(command, SendBackup)
+        if self.etcd_run is None:
+            self._post(CommandFailed(command=command, reason="the connection was cut"))
+            return
+        self._post(ev.BackupMoved(name=command.name, sent=1, size=3))
+        self._post(
+            ev.BackupSent(name=command.name, size=3, sha256="ab", tags=("t",), revision=1, term=2)
+        )
+
+    def _stop_backup(self, command: Command) -> None:
+        assert isinstance(command, StopBackup)
+        for sending in self.of(SendBackup):
+            if sending.name == command.name:
+                self.fail(sending, "it was stopped")
+        self._post(CommandDone(command=command))
 
     def _work(self, command: Command) -> None:
         if isinstance(command, SaveSnapshot) and self.etcd_run is None:
