@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> int:
     """Run until told to stop; returns the exit status.  Raises EtcdMesosError."""
     values = proxy_flags.parse(arguments, os.environ)
     beside = Path(sys.argv[0]).resolve().parent
-    etcd = programs.binary("etcd-bin", values["etcd_bin"], "etcd", beside).resolve()
+    etcd = programs.binary("etcd-bin", values["etcd_bin"], "etcd", beside).absolute()
     front = proxy_flags.front_of(values, etcd, programs.etcd_version(etcd))
     _refuse_address_in_use(*values["listen"])
     log_to(proxy_flags.PROGRAM, values["log_dir"])

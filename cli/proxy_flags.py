@@ -66,14 +66,14 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str,
 
 def _listen(urls: str) -> tuple[str, int]:
     """Host and port of the one URL.  Raises BadUsage."""
+    if "," in urls:
+        raise BadUsage(f"-listen-client-urls={urls}: etcd's fronts listen at one address")
     form = f"-listen-client-urls={urls}: must be http://host:port"
     try:
         parts = urlsplit(urls)
         port = parts.port
     except ValueError:
         raise BadUsage(form) from None
-    if "," in urls:
-        raise BadUsage(f"-listen-client-urls={urls}: etcd's fronts listen at one address")
     if parts.scheme != "http" or not parts.hostname or not port or parts.path not in ("", "/"):
         raise BadUsage(form)
     return parts.hostname, port

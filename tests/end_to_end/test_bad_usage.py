@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.stand import BIN, Daemon, etcd_binary, processes_below
+from tests.real_etcd import free_port
 
 GOOD = {
     "master": "127.0.0.1:1",
@@ -99,3 +100,27 @@ def test_a_folder_that_is_not_ours_is_not_emptied(tmp_path: Path) -> None:
 def test_the_executor_started_by_hand_says_where_it_belongs() -> None:
     """Outside Mesos it cannot do anything."""
     assert "MESOS_" in refused("etcd-mesos-executor")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "says"),
+    [
+        ("master", "", "-master is missing"),
+        ("master", "http://x:5050/", "http://x:5050/"),
+        ("etcd-bin", "/bin/true", "-etcd-bin=/bin/true: is no etcd"),
+        ("front", "nginx", "-front=nginx"),
+        ("data-dir", "/dev/null/x", "-data-dir=/dev/null/x"),
+        ("listen-client-urls", "http://192.0.2.1:2379", "cannot listen at 192.0.2.1:2379"),
+    ],
+)
+def test_a_bad_flag_ends_the_proxy_with_one_line(flag: str, value: str, says: str) -> None:
+    """The line names what was wrong."""
+    flags = {
+        "master": "127.0.0.1:1",
+        "etcd-bin": GOOD["etcd-bin"],
+        "listen-client-urls": f"http://127.0.0.1:{free_port()}",
+        flag: value,
+    }
+    line = refused("etcd-mesos-proxy", *(f"-{k}={v}" for k, v in flags.items()))
+    assert line.startswith("etcd-mesos-proxy: ")
+    assert says in line
