@@ -87,8 +87,8 @@ def test_a_scheduler_finds_master_and_record_in_zookeeper(tmp_path: Path) -> Non
 
 
 def test_a_cluster_outlives_the_leading_mesos_master(tmp_path: Path) -> None:
-    """Two masters in ZooKeeper, the leading one is killed and stays there for a while: the framework
-    is subscribed at the other, under its old id, and every etcd is the process it was."""
+    """Two masters in ZooKeeper, the leading one is killed and stays there for a while: the
+    framework is subscribed at the other, under its old id, and every etcd is the process it was."""
     with real_zookeeper.zookeeper(1, tmp_path / "zk") as servers:
         url = servers.url("/mesos")
         etcd = etcd_binary("3.5.30")
