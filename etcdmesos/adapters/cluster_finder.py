@@ -88,6 +88,8 @@ class ClusterFinder:
             word = self._ask_schedulers(self._hints.admin_urls)
         known_id = known.cluster_id if known else ""
         if word is not None:
+            if not word.cluster_id:
+                raise NotFound(f"the scheduler announces no cluster yet: {word.why}")
             answers = self._ask_members(word.client_urls, word.cluster_id)
             return choose(answers, announced_id=word.cluster_id, known_id=known_id)
         urls = (*(known.client_urls if known else ()), *self._hints.client_urls)

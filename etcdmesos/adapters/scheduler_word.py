@@ -51,5 +51,5 @@ def ask_scheduler(url: str, cluster_name: str) -> Announced:
     except (ValueError, RecursionError) as error:
         raise NoWord(f"what listens at {url!r:.200} {str(error) or 'is no scheduler'}") from error
     if word is None:
-        raise NoWord(f"the scheduler at {address} has no members to announce")
+        raise NoWord(f"the scheduler at {address} stands by")
     return word

@@ -31,8 +31,11 @@ class Announced:
     """What the acting scheduler says of its cluster."""
 
     cluster_id: str
-    client_urls: tuple[str, ...]
-    """Of the members that serve; at least one."""
+    """"" while there is none that clients may use."""
+    client_urls: tuple[str, ...] = ()
+    """Of its members."""
+    why: str = ""
+    """What the scheduler waits for, in its own words."""
 
 
 def present(frameworks: Iterable[ListedFramework]) -> tuple[ListedFramework, ...]:
@@ -59,15 +62,17 @@ def announced(stats: Any, cluster_name: str) -> Announced | None:
     """The word of a scheduler, from the body of its /stats, the members of which are those of
     /members.
 
-    None when it has nothing to say: it is a standby, or no member of the cluster serves.  Raises
-    ValueError when it is another cluster's scheduler, or none.
+    None for a standby, which knows the record at best.  Raises ValueError when it is another
+    cluster's scheduler, or none.
     """
     try:
         if stats["cluster_name"] != cluster_name:
             raise ValueError(f"is the scheduler of cluster {stats['cluster_name']!r:.100}")
-        serving = tuple(str(m["clientURL"]) for m in stats["members"] if m["serving"])
-        if stats["role"] != "leader" or not stats["cluster_id"] or not serving:
-            return None
-        return Announced(cluster_id=str(stats["cluster_id"]), client_urls=serving)
+        word = Announced(
+            cluster_id=str(stats["cluster_id"]),
+            client_urls=tuple(str(member["clientURL"]) for member in stats["members"]),
+            why=str(stats["why"]),
+        )
+        return word if stats["role"] == "leader" else None
     except (KeyError, TypeError) as error:
         raise ValueError(f"is no etcd-mesos scheduler: {error!r:.100}") from error

@@ -57,11 +57,12 @@ def task(number: int, state: TaskState = TaskState.RUNNING, **labels: str) -> Li
 
 
 def stats(**changes: Any) -> dict[str, Any]:
-    """The body of the acting scheduler's /stats, with one member that serves and one that does
-    not."""
-    members = [
-        {"clientURL": "http://10.0.0.1:31001", "serving": True},
-        {"clientURL": "http://10.0.0.2:31001", "serving": False},
-    ]
-    body = {"cluster_name": "c", "role": "leader", "cluster_id": ID, "members": members}
+    """The body of the acting scheduler's /stats."""
+    body = {
+        "cluster_name": "c",
+        "role": "leader",
+        "cluster_id": ID,
+        "why": "nothing",
+        "members": [{"clientURL": "http://10.0.0.1:31001"}],
+    }
     return {**body, **changes}

@@ -112,7 +112,7 @@ def master(
 
 def scheduler(servers: list[Server], cluster: EtcdCluster, **changes: Any) -> Server:
     """The one of cluster `c`, which announces this cluster."""
-    members = [{"clientURL": url_of(cluster), "serving": True}]
+    members = [{"clientURL": url_of(cluster)}]
     body = stats(**{"cluster_id": id_of(cluster), "members": members, **changes})
     servers.append(Server({"/stats": body}))
     return servers[-1]
@@ -222,6 +222,25 @@ def test_the_announced_cluster_takes_the_place_of_the_known_one(
     assert (found.cluster_id, found.client_urls) == (id_of(another), (url_of(another),))
 
 
+def test_what_is_not_announced_is_not_found(
+    servers: list[Server], etcd: EtcdCluster, another: EtcdCluster
+) -> None:
+    """Though it answers, and nobody else does: a seed that its scheduler has not verified yet, or
+    a cluster that it does not know.  What is known stays until the scheduler says otherwise."""
+    there = master(servers, etcd)
+    reseeding = scheduler(servers, etcd, cluster_id=id_of(another), why="verifies the seed")
+    with pytest.raises(NotFound, match="has not announced") as caught:
+        finder(there, reseeding).find(None)
+    known = finder(master(servers, another)).find(None)
+    with pytest.raises(NotFound, match="has not announced") as caught:
+        finder(there, reseeding).find(known)
+    assert caught.value.outdated
+    empty = scheduler(servers, etcd, cluster_id="", members=[], why="loads the record")
+    with pytest.raises(NotFound, match="announces no cluster yet: loads the record") as caught:
+        finder(there, empty).find(known)
+    assert not caught.value.outdated
+
+
 def test_an_announced_cluster_that_does_not_answer_outdates_the_known_one(
     servers: list[Server], etcd: EtcdCluster
 ) -> None:
@@ -231,7 +250,7 @@ def test_an_announced_cluster_that_does_not_answer_outdates_the_known_one(
         servers,
         etcd,
         cluster_id="f" * 16,
-        members=[{"clientURL": "http://127.0.0.1:1", "serving": True}],
+        members=[{"clientURL": "http://127.0.0.1:1"}],
     )
     with pytest.raises(NotFound, match="connection refused") as caught:
         finder(master(servers), word).find(known)
