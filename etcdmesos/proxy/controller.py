@@ -79,10 +79,10 @@ def _take_check(model: Model, run: int, well: bool, now: float) -> Model:
     running = model.running
     if running is None or running.run != run:
         return model
-    checked = evolve(
-        running,
-        checking=False,
-        check_at=now + model.settings.check_every,
-        well_at=now if well else running.well_at,
-    )
+    unwell = running.unwell
+    if well or model.why:
+        unwell = 0  # a cluster that cannot be found makes no front bad
+    elif model.found_at > running.checked_at:
+        unwell += 1
+    checked = evolve(running, checking=False, checked_at=now, unwell=unwell)
     return evolve(model, running=checked)

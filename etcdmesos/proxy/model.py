@@ -17,8 +17,8 @@ class Settings:
     """Between two looks for the cluster; a look costs the scheduler and one member a request."""
     check_every: float = 2.0
     """Between two requests through the front."""
-    unwell_for: float = 6.0
-    """A front that answers nothing for so long, while the cluster does, is started again."""
+    unwell_most: int = 3
+    """A front that answered nothing so many times, while the cluster did, is started again."""
     grace: float = 3.0
     """A front that has not ended so long after a signal is killed."""
     restart_first: float = 0.25
@@ -36,10 +36,11 @@ class Running:
     cluster: Cluster
     """The one it stands before, as far as it knows by itself or was told."""
     since: float
-    well_at: float
-    """When it last answered, or was started."""
-    check_at: float
+    checked_at: float
+    """When the last check came to its end, or it was started."""
     checking: bool = False
+    unwell: int = 0
+    """Checks in a row that it failed while the cluster answered."""
     stopping: bool = False
     kill_at: float = 0.0
     """When it is to be killed, once it is stopping."""

@@ -28,7 +28,7 @@ def plan(model: Model, now: float) -> Step[Model, None]:
         model, command = _plan_start(model, now)
     elif running.stopping:
         model, command = _plan_kill(model, running, now)
-    elif reason := _why_stop(model, running, now):
+    elif reason := _why_stop(model, running):
         model, command = _stop(model, running, signal.SIGTERM, now)
         model = evolve(model, remark=reason)
     else:
@@ -56,8 +56,7 @@ def _plan_start(model: Model, now: float) -> tuple[Model, Command | None]:
         run=run,
         cluster=model.cluster,
         since=now,
-        well_at=now,
-        check_at=now + model.settings.check_every,
+        checked_at=now,
     )
     arguments = model.settings.front.arguments(model.cluster, run)
     remark = f"starts the front before {', '.join(model.cluster.endpoints)}"
@@ -66,7 +65,7 @@ def _plan_start(model: Model, now: float) -> tuple[Model, Command | None]:
     )
 
 
-def _why_stop(model: Model, running: Running, now: float) -> str:
+def _why_stop(model: Model, running: Running) -> str:
     """Why the front that runs must be another one; "" if it need not."""
     cluster, settings = model.cluster, model.settings
     if cluster is None:
@@ -76,9 +75,8 @@ def _why_stop(model: Model, running: Running, now: float) -> str:
     if set(cluster.endpoints) != set(running.cluster.endpoints):
         # Also without members that are gone: their ports may be another cluster's by now.
         return "the members have moved"
-    served = model.found_at > running.well_at
-    if served and now - running.well_at >= settings.unwell_for and not running.checking:
-        return f"the front answers nothing for {settings.unwell_for:g} s, though the cluster does"
+    if running.unwell >= settings.unwell_most:
+        return f"the front failed {running.unwell} checks, though the cluster answers"
     return ""
 
 
@@ -94,7 +92,7 @@ def _plan_kill(model: Model, running: Running, now: float) -> tuple[Model, Comma
 
 
 def _plan_check(model: Model, running: Running, now: float) -> tuple[Model, Command | None]:
-    if running.checking or now < running.check_at:
+    if running.checking or now < running.checked_at + model.settings.check_every:
         return model, None
     return evolve(model, running=evolve(running, checking=True)), w.CheckFront(run=running.run)
 
@@ -109,5 +107,5 @@ def _wake_at(model: Model) -> float | None:
     elif model.running.stopping:
         moments.append(model.running.kill_at)
     elif not model.running.checking:
-        moments.append(model.running.check_at)
+        moments.append(model.running.checked_at + model.settings.check_every)
     return min(moments, default=None)

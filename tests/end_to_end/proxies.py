@@ -51,10 +51,10 @@ class Proxy:
             assert time.monotonic() - began < LIMIT, f"{done.stderr}\n{self.said()}"
         return time.monotonic() - began
 
-    def get(self, key: str) -> str:
+    def value(self, key: str) -> str | None:
+        """None if the request fails."""
         done = self.etcdctl("get", key, "--print-value-only")
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        return done.stdout.strip() if done.returncode == 0 else None
 
     def said(self) -> str:
         """Its log so far."""

@@ -6,12 +6,15 @@ import http.client
 import json
 import os
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from etcdmesos import discovery
+from etcdmesos.adapters.etcd_gateway import Gateway
+from tests.adapters.finding.servers import Server, master, scheduler, url_of
 from tests.embedded.scheduler import Scheduler as BareScheduler
 from tests.end_to_end.proxies import Writer, proxy, watching
 from tests.end_to_end.schedulers import Stand, healthy, stand
@@ -25,6 +28,7 @@ from tests.end_to_end.stand import (
     until,
 )
 from tests.mesos_dns import srv_records
+from tests.real_etcd import EtcdCluster, etcd_cluster
 
 LONGEST = 5.0
 """Seconds that no request may take, retries and all."""
@@ -134,22 +138,62 @@ def test_two_clusters_on_one_master_each_with_its_proxy(tmp_path: Path) -> None:
             ):
                 healthy(scheduler)
                 through.put("who", name)
-            assert (ours.get("who"), theirs.get("who")) == ("mycluster", "other")
+            assert (ours.value("who"), theirs.value("who")) == ("mycluster", "other")
 
             _tell(here, "master/failover")
             ours.put("after", "failover")
             until(lambda: len(here.frameworks()) == 2, "both schedulers are back")
             with proxy(here.master, version, "-cluster-name=mycluster") as late:
                 late.put("after", "that")
-                assert ours.get("after") == "that"
+                assert ours.value("after") == "that"
 
             first.kill()
             second.kill()
             with proxy(here.master, version, "-cluster-name=mycluster") as alone:
-                until(lambda: alone.etcdctl("get", "who").returncode == 0, "found without its word")
-                assert alone.get("who") == "mycluster"
-            found = discovery.discover(here.master, "other")
-            with discovery.connect(found) as client:
+                until(lambda: alone.value("who"), "found without its word")
+                assert alone.value("who") == "mycluster"
+            other = discovery.discover(here.master, "other")
+            with discovery.connect(other) as client:
                 assert client.get("who")[0] == b"other"
-            assert (ours.get("who"), theirs.get("who")) == ("mycluster", "other")
+            assert (ours.value("who"), theirs.value("who")) == ("mycluster", "other")
             assert [ours.end(signal.SIGINT), theirs.end(signal.SIGTERM)] == [0, 0]
+
+
+def found(etcd: EtcdCluster) -> discovery.Cluster:
+    return discovery.Cluster.of(Gateway(url_of(etcd), 5.0).list_members())
+
+
+def test_a_reseeded_cluster_is_followed_once_it_is_announced(tmp_path: Path) -> None:
+    """Another cluster id, announced by the scheduler: from then on nobody gets to the old members,
+    though they are alive and the front was well with them."""
+    version, servers = "3.5.30", list[Server]()
+    token = "--initial-cluster-token=generation-2"
+    with (
+        etcd_cluster(version, 1, tmp_path / "old") as old,
+        etcd_cluster(version, 1, tmp_path / "new", token) as new,
+        ExitStack() as closing,
+    ):
+        for cluster, value in ((old, "old"), (new, "new")):
+            with discovery.connect(found(cluster)) as client:
+                client.put("who", value)
+        word = scheduler(servers, old)
+        at = master(servers, old, new)
+        for server in servers:
+            closing.callback(server.close)
+        with proxy(
+            at.address,
+            version,
+            "-cluster-name=c",
+            f"-admin-urls=http://{word.address}",
+            f"-data-dir={tmp_path}/proxy",
+        ) as through:
+            until(lambda: through.value("who") == "old", "the old one is served")
+            word.bodies["/stats"] = scheduler(servers, new).bodies["/stats"]
+            closing.callback(servers[-1].close)
+            until(lambda: through.value("who") == "new", "the new one is served")
+            for _ in range(20):
+                assert through.value("who") == "new"
+            word.bodies.clear()
+            through.daemon.wait_for_part("another one now")
+            assert through.value("who") == "new"
+        assert "/state" not in at.asked
