@@ -34,6 +34,9 @@ def keep_links(draft: Draft) -> Draft:
         return draft
     if draft.now < mesos.subscribe_at:
         return draft.waking(mesos.subscribe_at)
+    if not draft.model.record.framework_id and obstacle(draft.model):
+        # A new framework that may not begin anything would only stand in the master's books.
+        return read_state(draft)
     return draft.having(mesos=evolve(mesos, subscribing=True)).asking(
         Subscribe(framework_id=draft.model.record.framework_id)
     )

@@ -45,6 +45,9 @@ def _recovering(model: Model, _now: float) -> str:
         )
     if not store.loaded:
         return "waits for the record" + (f": {store.reason}" if store.reason else "")
+    looked = not (mesos.subscribed or model.record.framework_id) and mesos.state is not None
+    if looked and (found := obstacle(model)):
+        return f"registers no framework: {found}"
     if not mesos.subscribed:
         return "waits for the Mesos master" + (f": {mesos.reason}" if mesos.reason else "")
     if mesos.unaccounted:

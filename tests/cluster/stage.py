@@ -221,7 +221,16 @@ class Stage:
         self.feed(e.LeaderSeen(holder=holder), holder)
 
     def do_subscribed(self, framework: str, *options: str) -> None:
-        """The master took the subscription, and the record is read; `unread`: it is not."""
+        """The master took the subscription, and the record is read; `unread`: it is not.
+
+        Who asked for the master's state before has seen that it is alone.
+        """
+        assert self.model is not None
+        if self.model.mesos.reading_state and not self.model.store.rebuilding:
+            self.feed(
+                e.MasterStateRead(state=make.master_state(), subscription=self.model.mesos.number),
+                quiet=True,
+            )
         self.feed(e.Subscribed(framework_id=framework, master="m:5050"), framework)
         if "unread" not in options and not self.ended:
             self.feed(e.RecordLoaded(record=self.stored), "stored", quiet=True)

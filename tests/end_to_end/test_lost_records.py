@@ -67,9 +67,9 @@ def test_a_record_in_zookeeper_is_lost_beside_a_living_cluster(
         assert says in second.stats()["why"]
         assert second.stats()["members"] == []
         assert here.etcds(*GANG) == pids
+        assert here.frameworks() == framework
         if damage == "garbage":
             assert beside(by_hand)["record"] == GARBAGE
-            assert here.frameworks() == framework
         second.daemon.end(signal.SIGTERM)
         third = in_zookeeper(here, url, "-rebuild-record")
         healthy(third)

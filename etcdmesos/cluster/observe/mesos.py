@@ -114,10 +114,11 @@ def take_master_state(draft: Draft) -> Draft:
     An answer to an earlier subscription's question is dropped: this one asks its own.
     """
     event, mesos = event_of(draft, e.MasterStateRead), draft.model.mesos
-    wanted = mesos.subscribed or draft.model.store.rebuilding
+    new = not draft.model.record.framework_id
+    wanted = mesos.subscribed or draft.model.store.rebuilding or new
     if event.subscription != mesos.number or not wanted:
         return draft
-    return draft.having(mesos=evolve(mesos, state=event.state, reading_state=False))
+    return draft.having(mesos=evolve(mesos, state=event.state, reading_state=False, reason=""))
 
 
 def take_offers(draft: Draft) -> Draft:

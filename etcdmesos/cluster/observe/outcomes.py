@@ -59,6 +59,9 @@ def _state_not_read(draft: Draft, command: c.Command) -> Draft:
     assert isinstance(command, c.ReadMasterState)
     if command.subscription != draft.model.mesos.number:
         return draft  # this subscription has asked for itself
+    new = not (draft.model.mesos.subscribed or draft.model.record.framework_id)
+    if new and not draft.model.store.rebuilding:
+        return not_subscribed(draft, _reason(draft))
     mesos = evolve(
         draft.model.mesos,
         reading_state=False,
