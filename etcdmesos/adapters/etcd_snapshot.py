@@ -4,7 +4,7 @@ The executor takes snapshots before a reseed and for backups.  Memory stays cons
 size.  Where the bytes go, and what becomes of a stream that broke off, is the caller's business;
 nothing is retried here.
 
-etcd answers this without quorum too, and under the NOSPACE alarm.  A learner answers as well.
+etcd answers this without quorum too, and under the NOSPACE alarm; a learner of 3.4 refuses it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The real executor's core in a simulated container: its process, its ports, its sandbox.
 
 What runs here is `etcdmesos.executor.controller`; the ports do what `adapters.mesos_executor`,
-`process`, `member_probe` and `sandbox_record` do.  No decision of the executor's is made here.
+`process`, `member_probe` and `sandbox_record` do; that of `reseed` is in `executor_reseed`.  No
+decision of the executor's is made here.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from etcdmesos.simulation.etcd.members import hexadecimal
 from etcdmesos.simulation.etcd.options import EtcdOptions
 from etcdmesos.simulation.etcd.process import EtcdProcess
 from etcdmesos.simulation.etcd.world import EtcdWorld
+from etcdmesos.simulation.executor_reseed import ReseedPort
 from etcdmesos.simulation.hosts import Disk, Host
 from etcdmesos.simulation.mesos.containers import Container
 from etcdmesos.simulation.mesos.executor_port import ExecutorPort
@@ -264,6 +266,7 @@ class ExecutorHost:
         self.core.attach(self.agent_port)
         self.core.attach(self.etcd_port)
         self.core.attach(_ProbePort(hosts, container, self.core.post))
+        self.core.attach(ReseedPort(hosts, container, self.core.post))
         self.core.on_exit = self._exited
         host.processes.append(self)
         hosts.running.append(self)

@@ -10,7 +10,7 @@ import base64
 from collections import deque
 from typing import Any
 
-from etcdmesos.executor.commands import SendUpdate, Subscribe
+from etcdmesos.executor.commands import SendMessage, SendUpdate, Subscribe
 from etcdmesos.executor.events import (
     Disconnected,
     KillAsked,
@@ -40,7 +40,7 @@ WITHIN = 10.0
 class ExecutorPort:
     """A CommandPort for one executor."""
 
-    carries_out: tuple[type, ...] = (Subscribe, SendUpdate)
+    carries_out: tuple[type, ...] = (Subscribe, SendUpdate, SendMessage)
 
     def __init__(self, container: Container, post: Post[Event]) -> None:
         self._network = container.channels.network
@@ -62,6 +62,23 @@ class ExecutorPort:
         elif isinstance(command, SendUpdate):
             self._jobs.append(command)
             self._next()
+        elif isinstance(command, SendMessage):
+            self._message(command)
+
+    def _message(self, command: SendMessage) -> None:
+        if self._subscription is None or not self._subscription.up:
+            self._post(CommandFailed(command=command, reason="not subscribed"))
+            return
+
+        def sent(answer: Any) -> None:
+            if self._closed:
+                return
+            if answer is None:
+                self._post(CommandDone(command=command))
+            else:
+                self._post(CommandUnknown(command=command, reason="no word of it"))
+
+        self._call(MessageCall(self._container, command.data), sent)
 
     def send_message(self, data: bytes) -> None:
         """MESSAGE to the scheduler, as the real API has it; lost if that is how things are."""
@@ -113,6 +130,7 @@ class ExecutorPort:
             reason=update.reason,
             message=update.message,
             uuid=update.uuid,
+            healthy=update.healthy,
             data=base64.b64encode(update.data.encode()).decode("ascii"),
         )
 
