@@ -300,7 +300,8 @@ class Model(draft.Phased):
         """Whether `member` had a task, and every one of them is proven to have ended."""
         # A loop: asked of every member many times a step.
         for task in member.tasks:
-            if not self.known_dead(task.id):
+            status = self.tasks.get(task.id)
+            if status is None or not status.dead:
                 return False
         return bool(member.tasks)
 

@@ -7,8 +7,8 @@ looks at the real clock.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Any
 
 from etcdmesos.simulation.errors import Runaway
@@ -57,9 +57,11 @@ class Clock:
 
     def call_at(self, time: float, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function(*arguments)` at `time`; at once, but not from here, if that is past."""
-        timer = Timer(time if time > self.now else self.now, function, arguments)
+        if time < self.now:
+            time = self.now
+        timer = Timer(time, function, arguments)
         self._sequence += 1
-        heapq.heappush(self._queue, (timer.time, self._sequence, timer))
+        heappush(self._queue, (time, self._sequence, timer))
         return timer
 
     def call_after(self, delay: float, function: Callable[..., object], *arguments: Any) -> Timer:
@@ -70,14 +72,14 @@ class Clock:
         """When the next call is due; None when nothing is."""
         queue = self._queue
         while queue and not queue[0][2].pending:
-            heapq.heappop(queue)
+            heappop(queue)
         return queue[0][0] if queue else None
 
     def step(self) -> bool:
         """Move to the next call and make it.  False when there is none."""
         if self.next_time() is None:
             return False
-        self.now, _, timer = heapq.heappop(self._queue)
+        self.now, _, timer = heappop(self._queue)
         timer.fire()
         return True
 
@@ -91,7 +93,7 @@ class Clock:
             if not queue or queue[0][0] > time:
                 self.now = max(self.now, time)
                 return
-            self.now, _, timer = heapq.heappop(queue)
+            self.now, _, timer = heappop(queue)
             timer.fire()
         raise Runaway(f"{calls_max} calls and time still stands at {self.now}")
 

@@ -19,7 +19,7 @@ from etcdmesos.simulation.oracles.books import FRESH_INTERVALS, Books, Told
 from etcdmesos.simulation.oracles.registry import oracle
 from etcdmesos.simulation.promises import Promise
 
-SAMPLE = 16
+SAMPLE = 64
 """Sentences and reports are looked at in every so many steps, and whenever the phase changes."""
 
 

@@ -160,7 +160,7 @@ def one_answers_for_all() -> Cores:
     return scheduler_with(actions={"take_health": take})
 
 
-@planted("healthy_is_seen", "serving_is_seen")
+@planted("healthy_is_seen", "serving_is_seen", "it_ends_well")
 def health_never_ages() -> Cores:
     """A member's last good word counts for ever: probes that fail change nothing."""
 
