@@ -49,6 +49,8 @@ class ScriptedAgent:
         self.subscriptions: queue.Queue[Json] = queue.Queue()
         self.updates: queue.Queue[Json] = queue.Queue()
         """Statuses that arrived, by UPDATE or named in SUBSCRIBE, each time they arrive."""
+        self.messages: queue.Queue[Json] = queue.Queue()
+        """Framework messages for the scheduler, read as JSON."""
         self.acknowledges = True
         self.refuses: tuple[int, str] | None = None
         """Status and text with which SUBSCRIBE is refused."""
@@ -96,6 +98,8 @@ class ScriptedAgent:
             handler.end_headers()
             if call["type"] == "UPDATE":
                 self._store(call["update"]["status"])
+            elif call["type"] == "MESSAGE":
+                self.messages.put(json.loads(base64.b64decode(call["message"]["data"])))
 
     def _subscribe(self, handler: _Handler, call: Json) -> None:
         if self.refuses is not None:
@@ -148,6 +152,10 @@ class ScriptedAgent:
         }
         self.send({"type": "LAUNCH", "launch": {"task": task}})
 
+    def message(self, data: bytes) -> None:
+        """A framework message from the scheduler."""
+        self.send({"type": "MESSAGE", "message": {"data": base64.b64encode(data).decode()}})
+
     def kill(self, task_id: str, grace_seconds: float | None = None) -> None:
         kill: Json = {"task_id": {"value": task_id}}
         if grace_seconds is not None:
@@ -162,6 +170,14 @@ class ScriptedAgent:
             return all(status.get(key) == value for key, value in wanted.items())
 
         return _next(self.updates, fits, seconds, f"an update with {wanted}")
+
+    def next_message(self, seconds: float = 30.0, **wanted: object) -> Json:
+        """Skip to the next framework message with these fields."""
+
+        def fits(message: Json) -> bool:
+            return all(message.get(key) == value for key, value in wanted.items())
+
+        return _next(self.messages, fits, seconds, f"a message with {wanted}")
 
     def next_subscription(self, seconds: float = 30.0) -> Json:
         return _next(self.subscriptions, lambda _: True, seconds, "a SUBSCRIBE")
