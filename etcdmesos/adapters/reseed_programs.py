@@ -125,7 +125,7 @@ class Programs:
         path = self._sandbox / "reseed" / "tools" / tool.name
         if path.exists() and sha256_of(path) == tool.sha256:
             return path
-        _, found = write_whole(path, self._download(tool), mode=0o700)
+        _, found = write_whole(path, self._download(tool), mode=0o700, durable=False)
         if found != tool.sha256:
             path.unlink()
             raise NotInSandbox(f"{tool.url} has another SHA-256 than ordered: {found}")

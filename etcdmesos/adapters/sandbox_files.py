@@ -31,8 +31,10 @@ def need_room(folder: Path, wanted: int) -> None:
         )
 
 
-def write_whole(path: Path, chunks: Iterable[bytes], mode: int = 0o600) -> tuple[int, str]:
-    """Write a file that is there as a whole or not at all, and durable; its size and SHA-256.
+def write_whole(
+    path: Path, chunks: Iterable[bytes], mode: int = 0o600, *, durable: bool = True
+) -> tuple[int, str]:
+    """Write a file that is there as a whole or not at all; its size and SHA-256.
 
     What `chunks` raises comes through, and nothing is left then.  Raises NotInSandbox.
     """
@@ -46,7 +48,8 @@ def write_whole(path: Path, chunks: Iterable[bytes], mode: int = 0o600) -> tuple
                 computed.update(chunk)
                 size += file.write(chunk)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         move(new, path)
     except OSError as error:
         raise NotInSandbox(f"{path.name} cannot be written: {error.strerror}") from error
