@@ -63,7 +63,7 @@ def test_from_the_snapshot_to_the_seed_and_back(daemon: Daemon, tool: Tool) -> N
     old = Gateway(daemon.spec.client_url).status().cluster_id
     common: dict[str, Any] = {"task_id": TASK, "epoch": 2, "generation": 2}
 
-    def order(one: Order, **wanted: object) -> dict[str, Any]:
+    def order(one: Order, **wanted: Any) -> dict[str, Any]:
         daemon.agent.message(encode(one))
         report = daemon.agent.next_message(**wanted)
         while wanted.get("standing") == "unheld" and report["snapshot"] is None:
