@@ -93,7 +93,7 @@ def _healed(admin: int, size: int) -> tuple[float, ...]:
     stand.until(lambda: stand.get(admin, "/stats").get("phase") == "healthy", "the scheduler")
     time.sleep(CONNECTED)
     victim = next(m for m in stand.get(admin, "/stats")["members"] if not m["leader"])
-    executor = _executor(victim["sandbox"])
+    executor = stand.executor_of(victim["sandbox"])
     reached: list[float] = []
     began = time.monotonic()
     os.kill(executor, signal.SIGKILL)
@@ -116,19 +116,6 @@ def _steps_done(stats: dict[str, Any], dead: str, size: int) -> int:
     if "joining" in steps or "voter" in steps:
         return 3
     return 2 if "launching" in steps else int("members" in stats)
-
-
-def _executor(sandbox: str) -> int:
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            command = (entry / "cmdline").read_bytes()
-            if os.readlink(entry / "cwd") == sandbox and b"-etcd-bin=./etcd" in command:
-                return int(entry.name)
-        except OSError:
-            continue
-    raise SystemExit(f"bench: no executor in {sandbox}")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ import argparse
 import functools
 import http.client
 import json
+import os
 import random
 import socket
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def measure(
     title: Callable[[int], str],
     columns: Iterable[str],
     row: Callable[[Path, int, int], tuple[float, ...]],
+    arguments: Sequence[str] | None = None,
 ) -> None:
     """A benchmark's command line: a table for each etcd named on it.
 
@@ -47,14 +49,16 @@ def measure(
     parser.add_argument("-size", type=int, default=3)
     parser.add_argument("-runs", type=int, default=5)
     parser.add_argument("etcd", nargs="+", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     for etcd in options.etcd:
         with block_of_ports() as block:
             rows = [row(etcd.resolve(), options.size, block) for _ in range(options.runs)]
         print_table(f"{title(options.size)}, {version(etcd)}", columns, rows)
 
 
-def print_table(title: str, columns: Iterable[str], rows: list[tuple[float, ...]]) -> None:
+def print_table(
+    title: str, columns: Iterable[str], rows: list[tuple[float, ...]], unit: str = "s"
+) -> None:
     """Minimum, median and maximum of each column.
 
     The last two columns of `rows` are ours and the floor; their ratio, row by row, comes last.
@@ -64,7 +68,8 @@ def print_table(title: str, columns: Iterable[str], rows: list[tuple[float, ...]
     for name, pick in (("min", min), ("median", statistics.median), ("max", max)):
         figures = [pick(column) for column in zip(*rows, strict=True)]
         ratio = pick([row[-2] / row[-1] for row in rows])
-        print(f"{name:8}" + "".join(f"{f:11.3f}s" for f in figures) + f"{ratio:12.2f}")
+        shown = "".join(f"{figure:{12 - len(unit)}.3f}{unit}" for figure in figures)
+        print(f"{name:8}{shown}{ratio:12.2f}")
 
 
 def version(etcd: Path) -> str:
@@ -210,6 +215,20 @@ def scheduler(
         finally:
             process.terminate()
             process.wait(20)
+
+
+def executor_of(sandbox: str) -> int:
+    """The pid of the executor whose sandbox that is."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+            if os.readlink(entry / "cwd") == sandbox and b"-etcd-bin=./etcd" in command:
+                return int(entry.name)
+        except OSError:
+            continue
+    raise SystemExit(f"bench: no executor in {sandbox}")
 
 
 def until(condition: Callable[[], Any], what: str) -> None:

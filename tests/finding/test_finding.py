@@ -37,6 +37,7 @@ def test_endpoints_are_the_started_voters() -> None:
             listed(4, client_urls=("http://10.0.0.4:31001", "http://four:31001/")),
         )
     )
+    assert [voter.name for voter in found.voters] == ["etcd-1", "etcd-4"]
     assert found.client_urls == (
         "http://10.0.0.1:31001",
         "http://10.0.0.4:31001",

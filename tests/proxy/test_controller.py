@@ -166,6 +166,12 @@ def test_a_cluster_that_does_not_answer_makes_no_front_bad() -> None:
         assert fail_check(stage) == []
     stage.found(1, 2, 3, after=0.1)
     assert [fail_check(stage), fail_check(stage), fail_check(stage)] == [[], [], []]
+    stage.found(1, 2, 3, after=0.1)
+    assert fail_check(stage) == []
+    stage.hear(w.ClusterNotFound(why="no quorum", outdated=False), 0.1)
+    assert fail_check(stage) == []
+    stage.found(1, 2, 3, after=0.1)
+    assert fail_check(stage) == []
 
 
 def test_a_signal_is_passed_on_and_its_end_waited_for() -> None:
