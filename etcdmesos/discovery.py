@@ -20,7 +20,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from etcdmesos.adapters.cluster_finder import ClusterFinder, Wanted
@@ -145,7 +145,7 @@ def discover(
 
 def watch(
     master: str, cluster_name: str = "default", *, every_seconds: float = 2.0, **options: Any
-) -> Iterator[Cluster]:
+) -> Generator[Cluster]:
     """The cluster of that name, and again after each change, for as long as it is asked.
 
     `options` are `Discovery`'s.  Raises BadUsage.

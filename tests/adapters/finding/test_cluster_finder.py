@@ -45,14 +45,6 @@ def another(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdCluster]:
         yield cluster
 
 
-@pytest.fixture
-def servers() -> Iterator[list[Server]]:
-    made: list[Server] = []
-    yield made
-    for server in made:
-        server.close()
-
-
 class Clock:
     def __init__(self) -> None:
         self.now = 0.0
