@@ -19,6 +19,8 @@ from etcdmesos.errors import BadUsage, EtcdMesosError
 from . import flags as f
 from .admin_client import AdminClient, addresses
 from .admin_token import checked_token, read_token
+from .ctl_backup import FLAGS as FLAGS_OF_BACKUP
+from .ctl_backup import backup
 from .tables import table
 
 PROGRAM = "etcd-mesos-ctl"
@@ -128,6 +130,8 @@ COMMANDS = (
                 f.Flag("dry-run", f.boolean, False, "only print the calculation and the steps"),
                 f.Flag("member", f.text, "", "grow it from this member and from no other one"),
             )),
+    Command("backup", backup, "ACTION list: those that count; now: take one; verify: read one back",
+            ("action",), FLAGS_OF_BACKUP),
     Command("forget", forget, "put the record aside of the cluster of this name, whose framework "
             "Mesos has removed", ("name",)),
     Command("uninstall", uninstall, "end the cluster of this name: its tasks and its framework",

@@ -19,6 +19,8 @@ from typing import Any
 
 from etcdmesos.adapters.admin import admin_app
 from etcdmesos.adapters.artifacts import ArtifactServer
+from etcdmesos.adapters.backups.choose import opener
+from etcdmesos.adapters.backups.port import BackupPort
 from etcdmesos.adapters.election import Contender, Election
 from etcdmesos.adapters.etcd import EtcdAdapter
 from etcdmesos.adapters.event_log import EventLog
@@ -43,7 +45,7 @@ from etcdmesos.errors import BadChart, BadUsage, EtcdMesosError
 from etcdmesos.ports import Post, RecordStore
 from etcdmesos.runtime import Runtime
 
-from . import programs
+from . import backup_flags, programs
 from . import scheduler_flags as flags
 from .logs import log_to
 from .master_flags import credentials_of, detector_of
@@ -198,6 +200,9 @@ def _attach_ports(
     )
     timeout = values["probe_timeout_seconds"]
     runtime.attach(EtcdAdapter(runtime.post, probe_timeout=timeout, progress_timeout=timeout))
+    if (access := backup_flags.access(values)) is not None:
+        cluster = values["cluster_name"]
+        runtime.attach(BackupPort(runtime.post, opener(access, cluster), cluster))
 
 
 def _programs(values: dict[str, Any]) -> dict[str, Path]:

@@ -15,8 +15,8 @@ from etcdmesos.cluster.quorum import tolerated
 from etcdmesos.cluster.settings import Artifacts, Errand, ReseedPolicy, Settings
 from etcdmesos.errors import BadUsage
 
+from . import backup_flags, master_flags
 from . import flags as f
-from . import master_flags
 from .admin_token import read_token, readable_by_all
 
 PROGRAM = "etcd-mesos-scheduler"
@@ -76,6 +76,7 @@ FLAGS = (
            "prove that no other cluster can serve"),
     f.Flag("reseed-policy", _policy, "timeout", "timeout: also while members that Mesos has given "
            "up may serve out of reach; proven: then only when asked"),
+    *backup_flags.FLAGS,
     f.Flag("uninstall", f.text, "", "end the cluster of this name: its tasks, its framework and "
            "its record; then exit"),
     f.Flag("forget-cluster", f.text, "", "put the record of the cluster of this name aside, whose "
@@ -213,6 +214,7 @@ def settings(values: Mapping[str, Any], artifacts: Artifacts) -> Settings:
         reseed_timeout=values["reseed_timeout"],
         reseed_policy=ReseedPolicy(values["reseed_policy"]),
         wall_clock=values.get("wall_clock", 0.0),
+        backups=backup_flags.settings(values),
     )
 
 

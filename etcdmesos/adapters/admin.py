@@ -19,6 +19,7 @@ from etcdmesos.adapters.event_log import EventLog
 from etcdmesos.adapters.metrics import Metrics
 from etcdmesos.adapters.operator import Operator
 from etcdmesos.cluster import report
+from etcdmesos.cluster.backups.telling import listed
 from etcdmesos.cluster.reseed.dry_run import dry_run
 
 ID_DIGITS = 19
@@ -39,6 +40,10 @@ def admin_app(
 
     def members(_: Request) -> Response:
         return JSONResponse(report.members(*snapshot()))
+
+    def backups(_: Request) -> Response:
+        model, _now = snapshot()
+        return JSONResponse(listed(model))
 
     def healthz(_: Request) -> Response:
         well, line = report.health(*snapshot())
@@ -74,6 +79,7 @@ def admin_app(
             Route("/livez", livez),
             Route("/events", happened),
             Route("/metrics", scraped),
+            Route("/backups", backups),
             Route("/reseed/dry-run", reseed),
             *posts(snapshot, operator, token),
         ],

@@ -18,7 +18,13 @@ from starlette.routing import Route
 
 from etcdmesos.adapters.operator import ANSWER_SECONDS, Operator
 from etcdmesos.cluster import report
-from etcdmesos.cluster.events import ForgetAsked, OperatorAsked, ReseedAsked, UninstallAsked
+from etcdmesos.cluster.events import (
+    BackupAsked,
+    ForgetAsked,
+    OperatorAsked,
+    ReseedAsked,
+    UninstallAsked,
+)
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.why import standing_by
 from etcdmesos.errors import BadUsage, EtcdMesosError
@@ -29,6 +35,7 @@ Snapshot = Callable[[], tuple[Model, float]]
 """The latest model and the present moment on the same clock."""
 
 ASKED: Mapping[str, type[OperatorAsked]] = {
+    "/backup": BackupAsked,
     "/reseed": ReseedAsked,
     "/uninstall": UninstallAsked,
     "/forget": ForgetAsked,

@@ -116,6 +116,12 @@ class Gateway:
         """
         return _member_list(self._call("/v3/cluster/member/list", {"linearizable": False}))
 
+    def count_keys(self) -> int:
+        """How many keys there are, as a quorum has it.  Raises GatewayError."""
+        # From the first possible key on, without end.
+        every = {"key": "AA==", "range_end": "AA==", "countOnly": True}
+        return _read(lambda: _number(self._call("/v3/kv/range", every), "count"))
+
     def add_learner(self, peer_urls: Sequence[str]) -> ListedMember:
         """Add a learner with these peer URLs; the answer holds its id.  Raises GatewayError."""
         request = {"peerURLs": list(peer_urls), "isLearner": True}

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from etcdmesos.cluster.backups import observe as backups
+from etcdmesos.cluster.backups.taking import plan_backups
 from etcdmesos.cluster.bootstrap import plan_bootstrap
 from etcdmesos.cluster.health import plan_probes
 from etcdmesos.cluster.kills import plan_kills
@@ -55,6 +57,12 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         operator.take_forget,
         operator.take_reseed,
         executors.take_message,
+        backups.take_catalogue,
+        backups.take_way_in,
+        backups.take_counted,
+        backups.take_backup_report,
+        backups.take_backup_asked,
+        plan_backups,
         plan_putting_aside,
         plan_rebuild,
         plan_uninstall,

@@ -8,26 +8,33 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from etcdmesos.backups.manifest import Manifest
 from etcdmesos.mesos.statuses import TaskStatus
 from etcdmesos.mesos.tasks import Task
+from etcdmesos.orders import WayIn
 from etcdmesos.step import Command, DeleteRecord, Exit, LoadRecord, PutRecordAside
 
 __all__ = [
+    "AbandonBackup",
     "Acknowledge",
     "AddLearner",
     "AnswerOperator",
     "Command",
+    "CountBackup",
     "Decline",
+    "DeleteBackup",
     "DeleteRecord",
     "Exit",
     "Kill",
     "Launch",
     "ListMembers",
     "LoadRecord",
+    "OpenBackup",
     "ProbeMember",
     "ProbeProgress",
     "PromoteLearner",
     "PutRecordAside",
+    "ReadCatalogue",
     "ReadMasterState",
     "Reconcile",
     "RemoveMember",
@@ -194,6 +201,59 @@ class RemoveMember(Command):
     member: str
     id: str
     client_url: str
+
+
+# Backups
+
+
+@frozen(kw_only=True)
+class ReadCatalogue(Command):
+    """Read what lies at the target.  Ends in CatalogueRead or a failure."""
+
+
+@frozen(kw_only=True)
+class OpenBackup(Command):
+    """Get a way in for one snapshot of about `size` bytes, good for `seconds`.
+
+    Ends in BackupOpened or a failure.
+    """
+
+    origin: str
+    """Whose it is; part of its name, as the next two are."""
+    generation: int
+    epoch: int
+    size: int
+    seconds: float
+
+
+@frozen(kw_only=True)
+class CountBackup(Command):
+    """Read back what was sent and, if it is what `manifest` says, let it count from now on.
+
+    Ends in BackupCounted or a failure: then it does not count.
+    """
+
+    manifest: Manifest
+    way: WayIn
+    tags: tuple[str, ...]
+    """What the target answered to each part."""
+    seconds: float
+    """How long it may take."""
+
+
+@frozen(kw_only=True)
+class AbandonBackup(Command):
+    """Nobody sends anything more by this way in: nothing of it is to be left."""
+
+    name: str
+    way: WayIn
+
+
+@frozen(kw_only=True)
+class DeleteBackup(Command):
+    """Delete a backup for good.  Only one that retention lets go."""
+
+    name: str
 
 
 # The operator

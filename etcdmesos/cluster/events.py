@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from etcdmesos.backups.manifest import Manifest
+from etcdmesos.backups.retention import Catalogue
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.statuses import TaskStatus
+from etcdmesos.orders import WayIn
 from etcdmesos.step import (
     CommandDone,
     CommandFailed,
@@ -27,6 +30,10 @@ from etcdmesos.step import (
 
 __all__ = [
     "AgentLost",
+    "BackupAsked",
+    "BackupCounted",
+    "BackupOpened",
+    "CatalogueRead",
     "CommandDone",
     "CommandFailed",
     "CommandUnknown",
@@ -197,6 +204,32 @@ class MembersListed(Event):
     members: MemberList
 
 
+# Backups
+
+
+@frozen(kw_only=True)
+class CatalogueRead(Event):
+    """What lies at the target."""
+
+    catalogue: Catalogue
+
+
+@frozen(kw_only=True)
+class BackupOpened(Event):
+    """There is a way in for the backup of this name, begun at `taken_at` (Unix time)."""
+
+    name: str
+    taken_at: float
+    way: WayIn
+
+
+@frozen(kw_only=True)
+class BackupCounted(Event):
+    """The backup was read back and counts."""
+
+    manifest: Manifest
+
+
 # The operator
 
 
@@ -235,3 +268,8 @@ class ForgetAsked(OperatorAsked):
     """The cluster of this name, whose framework Mesos has removed, is to be forgotten."""
 
     cluster: str
+
+
+@frozen(kw_only=True)
+class BackupAsked(OperatorAsked):
+    """A backup is to be taken now."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from etcdmesos.cluster import alarms
+from etcdmesos.cluster.backups.telling import trouble
 from etcdmesos.cluster.health import FRESH_INTERVALS, Assessment, progressing, statuses, voters
 from etcdmesos.cluster.model import MemberView, Model
 from etcdmesos.cluster.record import Member, Role
@@ -37,6 +38,7 @@ class Kind(enum.Enum):
     STUCK_APPLIED_INDEX = "stuck_applied_index"
     NOSPACE = "nospace"
     CORRUPT = "corrupt"
+    BACKUP = "backup"
 
 
 @frozen(kw_only=True)
@@ -63,6 +65,7 @@ def findings(model: Model, state: Assessment, now: float) -> list[Finding]:
         *_of_progress(model, state, now),
         *_of_the_list(model),
         *_of_the_term(model, now),
+        *_of_backups(model),
     ]
 
 
@@ -171,3 +174,8 @@ def _of_the_term(model: Model, now: float) -> Iterator[Finding]:
             f"{model.terms.highest}, and no member's task started or ended"
         )
         yield Finding(kind=Kind.TERM_FLAPPING, text=text)
+
+
+def _of_backups(model: Model) -> Iterator[Finding]:
+    if text := trouble(model):
+        yield Finding(kind=Kind.BACKUP, text=text)

@@ -13,6 +13,7 @@ from attrs import evolve, field, frozen
 
 from etcdmesos import draft
 from etcdmesos.cluster.attempts import Attempts
+from etcdmesos.cluster.backups.view import BackupView
 from etcdmesos.cluster.episode import Stage
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.member_list import MemberList
@@ -271,6 +272,7 @@ class Model(draft.Phased):
     while an offer is wanted."""
     revision_saved_at: float = 0.0
     errand: ErrandView = ErrandView()
+    backups: BackupView = field(factory=BackupView)
     quorum_watch: QuorumWatch | None = None
     """None while quorum is there, or while nobody could tell."""
     reseeding: ReseedView = ReseedView()

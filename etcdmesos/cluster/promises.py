@@ -17,6 +17,7 @@ from etcdmesos.cluster.commands import (
     Teardown,
 )
 from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.promises_of_backups import check_backups
 from etcdmesos.cluster.promises_of_reseeding import check_orders
 from etcdmesos.cluster.record import Record
 from etcdmesos.errors import BrokenPromise
@@ -41,6 +42,7 @@ def check(before: Model, step: Step[Model, Record]) -> None:
     _check_reconfiguration(step)
     _check_launches(before, step)
     check_orders(before, step)
+    check_backups(step)
     if before.store.loaded:  # otherwise what was before may never have been durable
         _check_names(before.record, step.model.record)
 

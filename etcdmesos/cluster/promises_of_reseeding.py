@@ -13,7 +13,17 @@ from etcdmesos.cluster.record import Kind, Record, Role
 from etcdmesos.cluster.record import Step as MemberStep
 from etcdmesos.errors import BrokenPromise
 from etcdmesos.mesos.statuses import MAY_RUN
-from etcdmesos.orders import Hold, MeasureCopy, Order, Release, ReseedOrder, Seed, Standing
+from etcdmesos.orders import (
+    Backup,
+    CancelBackup,
+    Hold,
+    MeasureCopy,
+    Order,
+    Release,
+    ReseedOrder,
+    Seed,
+    Standing,
+)
 from etcdmesos.step import Step
 
 QUIET = (Standing.HELD, Standing.MEASURING, Standing.SEEDING, Standing.SEEDED)
@@ -24,9 +34,10 @@ def check_orders(before: Model, step: Step[Model, Record]) -> None:
     for command in step.commands:
         if isinstance(command, SendMessage):
             order = orders.decode(command.data)
-            if not isinstance(order, ReseedOrder):
+            if isinstance(order, ReseedOrder):
+                _check(step.model, order)
+            elif not isinstance(order, Backup | CancelBackup):
                 raise BrokenPromise("an order of a kind that nobody gives")
-            _check(step.model, order)
     _check_seed(before, step.model)
 
 

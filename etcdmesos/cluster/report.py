@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from etcdmesos.cluster.alarms import kinds_of
+from etcdmesos.cluster.backups import telling as backups
 from etcdmesos.cluster.findings import findings
 from etcdmesos.cluster.health import Assessment, assess
 from etcdmesos.cluster.model import Model
@@ -46,6 +47,7 @@ def stats(model: Model, now: float) -> dict[str, Any]:
         "leader": _leader_name(record.members, state),
         "highest_revision": highest_revision(model),
         **telling.stats(model, now),
+        "backups": backups.stats(model, now),
         "findings": [
             {"name": f.kind.value, "member": f.member, "text": f.text}
             for f in findings(model, state, now)

@@ -6,6 +6,7 @@ import enum
 
 from attrs import frozen
 
+from etcdmesos.cluster.backups.settings import BackupSettings
 from etcdmesos.cluster.constraints import Constraint
 
 
@@ -152,6 +153,9 @@ class Settings:
     """Wait after an attempt to reseed that came to nothing: doubles from the first to the most."""
     wall_clock: float = 0.0
     """Unix time when the controller's own clock said 0; for what people are told."""
+
+    backups: BackupSettings | None = None
+    """None: none are taken."""
 
     elected: bool = False
     """Whether an election says when this scheduler may act; otherwise it may from the start."""

@@ -8,7 +8,7 @@ from typing import Any
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster.episode import Reseed
 from etcdmesos.cluster.record import Change, Member, Record
-from etcdmesos.orders import ReseedOrder, Seed, decode, name_of
+from etcdmesos.orders import Backup, CancelBackup, ReseedOrder, Seed, decode, name_of
 from etcdmesos.step import Command
 
 
@@ -69,6 +69,8 @@ def reseed(recorded: Reseed) -> str:
 
 def _order(message: c.SendMessage) -> str:
     order = decode(message.data)
+    if isinstance(order, Backup | CancelBackup):
+        return f"order {order.epoch} {name_of(type(order))} {order.task_id}@{message.agent_id}"
     assert isinstance(order, ReseedOrder)
     more = f" {order.snapshot_sha256} as {order.token}" if isinstance(order, Seed) else ""
     task = f"{order.task_id}@{message.agent_id}"
@@ -107,6 +109,11 @@ _WORDS: dict[type[Command], Callable[[Any], str]] = {
     c.AddLearner: lambda a: f"add learner {a.member} at {a.peer_url}",
     c.PromoteLearner: lambda a: f"promote {a.member} ({a.id})",
     c.RemoveMember: lambda a: f"remove {a.member or 'one unknown'} ({a.id})",
+    c.ReadCatalogue: lambda _: "read what is backed up",
+    c.OpenBackup: lambda a: f"open a backup of {a.size} bytes",
+    c.CountBackup: lambda a: f"count the backup of {a.manifest.member} at {a.manifest.revision}",
+    c.AbandonBackup: lambda _: "abandon the backup",
+    c.DeleteBackup: lambda a: f"delete backup {a.name}",
     c.AnswerOperator: lambda a: f"answer {'accepted' if a.accepted else 'refused'}: {a.text}",
     c.Exit: lambda a: f"exit {a.status}" + (f": {a.reason}" if a.reason else ""),
 }

@@ -35,13 +35,14 @@ from etcdmesos.mesos.statuses import TaskState
 from etcdmesos.orders import Report, SavedSnapshot, Standing, encode
 from etcdmesos.step import Command, Event
 from tests.cluster import make, short
+from tests.cluster.stage_backups import BackupDirectives, backup_settings
 from tests.cluster.stage_etcd import RECURRING, Etcd
 
 OF_THE_MASTER = {"unreachable", "unknown", "dropped", "error", "lost", "gone", "gone_by_operator"}
 """States that the master reports in its own words: nothing to acknowledge."""
 
 
-class Stage:
+class Stage(BackupDirectives):
     """One script being played."""
 
     def __init__(self) -> None:
@@ -130,8 +131,11 @@ class Stage:
             size = int(texts.pop("size", "3"))
             constraints = parse(texts.pop("constraints", ""))
             errand = Errand(texts.pop("errand", "run"))
+            backups = backup_settings(texts)
             others = {k: json.loads(v) for k, v in texts.items()}
-            self.settings = make.settings(size, constraints=constraints, errand=errand, **others)
+            self.settings = make.settings(
+                size, constraints=constraints, errand=errand, backups=backups, **others
+            )
         self.model, self.ended = make.CONTROLLER.start(self.settings), False
         self.feed(e.TimerFired())
 

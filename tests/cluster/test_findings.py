@@ -108,5 +108,5 @@ def test_the_names_never_change() -> None:
     assert {kind.value for kind in Kind} == {
         *("dead", "out_of_reach", "silent", "starting", "learner", "no_leader"),
         *("diverging_leaders", "term_flapping", "cluster_id_mismatch"),
-        *("stuck_commit_index", "stuck_applied_index", "nospace", "corrupt"),
+        *("stuck_commit_index", "stuck_applied_index", "nospace", "corrupt", "backup"),
     }

@@ -19,9 +19,9 @@ from etcdmesos.cluster.why import why
 from etcdmesos.draft import event_name
 from etcdmesos.errors import IllegalEvent
 from etcdmesos.mesos.statuses import TaskState
-from etcdmesos.orders import Report, SavedSnapshot, Standing, encode
+from etcdmesos.orders import Report, SavedSnapshot, Sending, Standing, encode
 from etcdmesos.step import Command, Event, Exit, LoadRecord
-from tests.cluster import make
+from tests.cluster import backed_up, make
 from tests.cluster.stage import Stage
 
 WITHOUT_QUORUM = (
@@ -98,6 +98,12 @@ STORIES: dict[str, str] = {
     "reseeded": f"{SEEDING}\netcd etcd-1\nseeded etcd-1\nreport etcd-1 seeded\ntick 1",
     "second seed": f"{SEEDING}\nreport etcd-1 held failed=seed\ntick 0.01",
     "releasing": f"{HOLDING}\netcd etcd-1 etcd-2\ntick 2",
+    "backups off": "given healthy\nbackup-now",
+    "backup opening": "given healthy backups=yes\ncatalogue",
+    "backup sending": "given healthy backups=yes\ncatalogue\nbackup opened",
+    "backup counting": "given healthy backups=yes\ncatalogue\nbackup opened\nbackup sent",
+    "backup failed": "given healthy backups=yes\ncatalogue\nbackup opened\nbackup failed full",
+    "old backups": "given healthy backups=yes\ncatalogue 10 9000 9001 9002 9003",
     "removal unknown": "given healthy\nfailed etcd-2\noutcome unknown remove",
 }
 
@@ -140,6 +146,13 @@ def commands_of(model: Model) -> Iterator[Command]:
     yield c.AddLearner(member=member.name, peer_url=member.peer_url, client_url="")
     yield c.PromoteLearner(member=member.name, id=member.id, client_url="")
     yield c.RemoveMember(member=member.name, id=member.id, client_url="")
+    yield c.ReadCatalogue()
+    yield c.OpenBackup(origin="0a0b0c0d", generation=1, epoch=1, size=1, seconds=1)
+    for name in (BACKUP, backed_up.name_at(1)):
+        manifest = backed_up.manifest(name)
+        yield c.CountBackup(manifest=manifest, way=backed_up.WAY, tags=(), seconds=1)
+        yield c.AbandonBackup(name=name, way=backed_up.WAY)
+        yield c.DeleteBackup(name=name)
     yield c.AnswerOperator(number=1, accepted=True, text="")
     yield c.AnswerOperator(number=1, accepted=False, text="")
 
@@ -178,6 +191,9 @@ def reports_of(model: Model) -> Iterator[Event]:
                         agent_id="a", executor_id=f"{member}-1", data=encode(report)
                     )
 
+
+BACKUP = backed_up.name_at(0)
+"""The one that is under way where the stories have one."""
 
 ALARMS = {"alarms": (Alarm(make.member_id("etcd-1"), "CORRUPT"), Alarm("id-77", "NOSPACE"))}
 
@@ -219,6 +235,15 @@ def events_of(model: Model) -> Iterator[Event]:
     yield e.ProgressMade(member="etcd-1")
     yield e.StopAsked()
     yield from reports_of(model)
+    yield e.BackupAsked(number=1)
+    for name in (BACKUP, backed_up.name_at(1)):
+        yield e.BackupOpened(name=name, taken_at=1.0, way=backed_up.WAY)
+        yield e.BackupCounted(manifest=backed_up.manifest(name))
+        yield e.CatalogueRead(catalogue=backed_up.catalogue(name))
+        for sending in Sending:
+            report = backed_up.report(name, sending, task_id="etcd-2-1")
+            yield e.ExecutorSaid(agent_id="a", executor_id="etcd-2-1", data=encode(report))
+    yield e.CatalogueRead(catalogue=backed_up.catalogue())
     for member in ("", "etcd-1", "etcd-77"):
         yield e.ReseedAsked(number=1, member=member)
     for name in (model.settings.cluster_name, "another"):

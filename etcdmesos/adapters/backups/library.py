@@ -8,6 +8,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from attrs import frozen
 
@@ -114,6 +115,25 @@ class Library:
                 f"{manifest.name} is damaged: {found.size} bytes of SHA-256 {found.sha256[:12]}… "
                 f"came back instead of {manifest.size} of {manifest.sha256[:12]}…"
             )
+
+    def fetch(self, manifest: Manifest, path: Path, *, seconds: float) -> None:
+        """Write the snapshot to `path`, which has its name only once it is what `manifest` says.
+
+        Raises TargetFailed, and OSError when it cannot be written.
+        """
+        whole = hashlib.sha256()
+        partial = path.with_name(f".{path.name}.partial")
+        try:
+            with self._target.read(manifest.name + names.SNAPSHOT, seconds=seconds) as blocks:
+                with partial.open("xb") as stream:
+                    for block in blocks:
+                        whole.update(block)
+                        stream.write(block)
+            if whole.hexdigest() != manifest.sha256:
+                raise TargetFailed(f"{manifest.name} is damaged: its SHA-256 is another one")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def delete(self, name: str) -> None:
         """Remove a backup; it stops counting first.  Raises TargetFailed."""

@@ -8,6 +8,7 @@ from attrs import evolve
 
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
+from etcdmesos.cluster.backups.observe import settle
 from etcdmesos.cluster.health import next_probe_at
 from etcdmesos.cluster.model import Draft, StoreLink
 from etcdmesos.cluster.observe.mesos import framework_removed, not_subscribed
@@ -229,6 +230,9 @@ _SETTLES: dict[type[c.Command], Callable[[Draft, c.Command], Draft]] = {
     c.Teardown: _teardown_settled,
     c.DeleteRecord: _deletion_settled,
     c.PutRecordAside: _aside_failed,
+    **dict.fromkeys(
+        (c.ReadCatalogue, c.OpenBackup, c.CountBackup, c.AbandonBackup, c.DeleteBackup), settle
+    ),
     c.ListMembers: _listing_failed,
     c.AddLearner: _change_settled,
     c.PromoteLearner: _change_settled,

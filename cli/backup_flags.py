@@ -1,0 +1,105 @@
+"""Where backups go and how many are kept: the flags, shared by the scheduler and etcd-mesos-ctl."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from etcdmesos.adapters.backups.choose import Access
+from etcdmesos.adapters.backups.url import TargetUrl
+from etcdmesos.backups.retention import Keep
+from etcdmesos.cluster.backups.settings import BackupSettings
+from etcdmesos.errors import BadUsage
+
+from . import flags as f
+
+LEAST_INTERVAL = 60.0
+"""Seconds.  A backup takes a good part of that."""
+CREDENTIALS = "-backup-credentials-file"
+
+
+def _keep(text: str) -> str:
+    """`text`, if it says how many backups are kept.  Raises ValueError."""
+    Keep.parse(text)
+    return text
+
+
+TARGET_FLAGS = (
+    f.Flag("backup-url", f.text, "", "where backups go: s3://bucket/prefix, hdfs://namenode:port/"
+           "path (its HTTP port), https://host/path, or file:///path for a folder that scheduler "
+           "and agents share"),
+    f.Flag("backup-credentials-file", f.text, "", "S3: KEY:SECRET (or as for the AWS tools, "
+           "without); HTTP: the Authorization header, and in a second line the executors' if it "
+           "is another; HDFS: a delegation token"),
+    f.Flag("backup-s3-endpoint", f.text, "", "S3 server, http(s)://host:port, if not AWS'"),
+    f.Flag("backup-s3-region", f.text, "", "S3 region, by default as for the AWS tools"),
+)  # fmt: skip
+FLAGS = (
+    *TARGET_FLAGS,
+    f.Flag("backup-interval", f.number, 1800.0, "seconds between two backups"),
+    f.Flag("backup-keep", _keep, "48", "backups kept: a number, an age, or both, as in 48,7d"),
+)
+
+
+def access(values: Mapping[str, Any]) -> Access | None:
+    """Where backups go; None when nowhere.  Raises BadUsage."""
+    text, path = values["backup_url"], values["backup_credentials_file"]
+    if not text:
+        return None
+    try:
+        url = TargetUrl.parse(text)
+    except BadUsage as error:
+        raise BadUsage(f"-backup-url: {error}") from None
+    _check_endpoint(values["backup_s3_endpoint"])
+    try:
+        return Access(
+            url=url,
+            secrets=_secrets(path),
+            s3_endpoint=values["backup_s3_endpoint"],
+            s3_region=values["backup_s3_region"],
+        )
+    except BadUsage as error:
+        raise BadUsage(f"{CREDENTIALS}={path}: {error}") from None
+
+
+def settings(values: Mapping[str, Any]) -> BackupSettings | None:
+    """What the controller is told of backups.  Raises BadUsage."""
+    found = access(values)
+    if values["backup_interval"] < LEAST_INTERVAL:
+        raise BadUsage(f"-backup-interval must be at least {LEAST_INTERVAL:g}")
+    if found is None:
+        return None
+    return BackupSettings(
+        target=str(found.url),
+        tool=_tool(),
+        interval=values["backup_interval"],
+        keep=Keep.parse(values["backup_keep"]),
+    )
+
+
+def _check_endpoint(text: str) -> None:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc):
+        raise BadUsage("-backup-s3-endpoint: must be http(s)://host:port")
+
+
+def _secrets(path: str) -> tuple[str, ...]:
+    if not path:
+        return ()
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        detail = error.strerror if isinstance(error, OSError) else "is not text"
+        raise BadUsage(str(detail)) from None
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def _tool() -> str:
+    try:
+        return f"etcd-mesos {version('etcd-mesos')}"
+    except PackageNotFoundError:
+        # In an executable of bin/, which holds modules and no distribution of ours.
+        return "etcd-mesos"
