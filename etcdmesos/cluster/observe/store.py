@@ -60,6 +60,8 @@ def take_record(draft: Draft) -> Draft:
     return draft.having(
         record=record,
         tasks={**ended_on_record(record), **tasks},
+        # Whom a write that did not arrive made one of the past is not: the plans ask again.
+        kills={i: kill for i, kill in draft.model.kills.items() if record.owner(i) is None},
         leadership=evolve(leadership, epoch=record.epoch),
         store=StoreLink(loaded=True),
         attempt_since=draft.now,

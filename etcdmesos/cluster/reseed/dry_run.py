@@ -44,6 +44,8 @@ def dry_run(model: Model, now: float, member: str = "") -> dict[str, Any]:
 
 def refusal(model: Model, now: float, member: str) -> str:
     """Why the operator's word to reseed cannot be followed; "" when it can."""
+    if model.phase not in ("healthy", "degraded", "reconfiguring", "reseeding"):
+        return f"not now: the phase is {model.phase}"
     if blocked := obstacle(model, now):
         return blocked
     reseed = model.record.reseed

@@ -69,7 +69,7 @@ def watch(draft: Draft) -> Draft:
         counters = evolve(model.counters, livelocks=model.counters.livelocks + 1)
         draft = draft.having(counters=counters).recording(quorum_lost_at=model.unix_time(now))
     draft = draft.having(quorum_watch=evolve(known, seen_at=now))
-    return draft.waking(now + model.settings.probe_interval)
+    return draft.waking(now + min(model.settings.probe_interval, model.settings.watch_gap / 2))
 
 
 def quorum_is_back(draft: Draft) -> Draft:
