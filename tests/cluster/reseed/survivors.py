@@ -25,7 +25,7 @@ from etcdmesos.orders import Report, SavedSnapshot, Standing
 from etcdmesos.step import Command, Event
 from tests.cluster import make
 
-MOST_STEPS = 1500
+MOST_STEPS = 5000
 
 
 @define
@@ -145,9 +145,9 @@ class Scene:
         self.model = make.CONTROLLER.start(self.settings)
         self.queue = deque([e.TimerFired()])
 
-    def settle(self, until: Callable[[Model], bool]) -> bool:
+    def settle(self, until: Callable[[Model], bool], steps: int = MOST_STEPS) -> bool:
         """Whether `until` comes to hold within a bounded number of steps."""
-        for _ in range(MOST_STEPS):
+        for _ in range(steps):
             if until(self.model):
                 return True
             if self.queue:
