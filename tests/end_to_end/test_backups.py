@@ -1,0 +1,159 @@
+"""Backups of a real cluster by the built executables: taken, listed, tried out, refused, secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from tests.adapters.backups.peers import TOKEN, UPLOAD_TOKEN, FileServer, file_server
+from tests.end_to_end.stand import BIN, Daemon, etcd_binary, get, local, stats, until
+
+CLUSTER = "demo"
+PLANTED = ("planted-http-secret", "planted-upload-secret")
+
+
+@frozen
+class Stand:
+    """A healthy cluster whose backups go to `server`."""
+
+    folder: Path
+    daemon: Daemon
+    server: FileServer
+    admin: str
+    endpoints: str
+    version: str
+
+    def backups(self) -> dict[str, Any]:
+        found: dict[str, Any] = stats(self.admin)["backups"]
+        return found
+
+    def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                BIN / "etcd-mesos-ctl",
+                f"-admin={self.admin}",
+                f"-token-file={self.folder}/run/admin-token",
+                *arguments,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={"PATH": os.environ["PATH"]},
+            check=False,
+        )
+
+    def ctl_at_the_target(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Without any scheduler."""
+        return self.ctl(
+            *arguments,
+            f"-backup-url={self.server.url}/etcd",
+            f"-backup-credentials-file={self.folder}/credentials",
+            f"-cluster-name={CLUSTER}",
+        )
+
+    def put(self, count: int) -> None:
+        for n in range(count):
+            self._etcdctl("put", f"key-{n}", "value")
+
+    def _etcdctl(self, *arguments: str) -> None:
+        tool = etcd_binary(self.version, "etcdctl")
+        subprocess.run(
+            [tool, f"--endpoints={self.endpoints}", *arguments],
+            check=True,
+            capture_output=True,
+            env={"ETCDCTL_API": "3"},
+        )
+
+
+@contextmanager
+def stand(folder: Path, version: str) -> Iterator[Stand]:
+    (folder / "credentials").write_text(f"{TOKEN}\n{UPLOAD_TOKEN}\n")
+    with (
+        file_server(folder / "server") as server,
+        local(
+            folder,
+            "-cluster-size=3",
+            f"-cluster-name={CLUSTER}",
+            f"-etcd-bin={etcd_binary(version)}",
+            f"-backup-url={server.url}/etcd",
+            f"-backup-credentials-file={folder}/credentials",
+        ) as daemon,
+    ):
+        endpoints = daemon.wait_for("client endpoints:")
+        admin = daemon.wait_for("dashboard: http://").split("/")[0]
+        yield Stand(folder, daemon, server, admin, endpoints, version)
+
+
+@pytest.mark.parametrize("version", ["3.4.23", "3.5.30"])
+def test_a_life_with_backups(version: str, tmp_path: Path) -> None:
+    """The first is taken at once, the next when asked; both are good by every measure; a target
+    that refuses is told and keeps nothing else from being done; no secret shows anywhere."""
+    with stand(tmp_path, version) as here:
+        until(lambda: here.backups()["count"] == 1, "the first backup")
+        here.put(7)
+        asked = here.ctl("backup", "now")
+        assert asked.returncode == 0, asked.stderr
+        until(lambda: here.backups()["count"] == 2, "the second backup")
+        _tried_out(here)
+        _refused(here)
+        _nothing_secret(here)
+
+
+def _tried_out(here: Stand) -> None:
+    newest = here.backups()["newest"]
+    listed = here.ctl("backup", "list")
+    assert listed.returncode == 0, listed.stderr
+    assert newest["name"] in listed.stdout
+    assert here.ctl_at_the_target("backup", "list").stdout == listed.stdout
+    read_back = here.ctl_at_the_target("backup", "verify")
+    assert "is whole" in read_back.stdout, read_back.stderr
+    tried = here.ctl_at_the_target(
+        "backup", "verify", "-restore", f"-etcd-bin={etcd_binary(here.version)}"
+    )
+    assert "is good: 7 keys at revision 8" in tried.stdout, tried.stderr
+
+
+def _refused(here: Stand) -> None:
+    here.server.faults.refuse = 507
+    assert here.ctl("backup", "now").returncode == 0
+    until(lambda: here.backups()["failures_in_a_row"] == 1, "a failure")
+    shown = stats(here.admin)
+    assert shown["phase"] == "healthy"
+    assert [f["name"] for f in shown["findings"]] == ["backup"]
+    assert "507" in shown["why"]
+    assert here.backups()["count"] == 2
+    here.server.faults.refuse = 0
+    assert here.ctl("backup", "now").returncode == 0
+    until(lambda: here.backups()["count"] == 3, "the next backup")
+    assert stats(here.admin)["findings"] == []
+    files = here.server.stored()
+    assert sum(name.endswith(".db") for name in files) == 3
+    assert sum(name.endswith(".json") for name in files) == 4  # the index, too
+
+
+def _nothing_secret(here: Stand) -> None:
+    """Not in what any process is told or says, and not in what Mesos shows."""
+    master = next(p for p in here.daemon.lines if "Mesos master:" in p).split()[2]
+    shown = {
+        "master's state": get(master.removeprefix("http://"), "/state")[1],
+        "argument lists": subprocess.check_output(["ps", "-eww", "-o", "args"], text=True),
+        "output": "\n".join(here.daemon.drain()),
+        **{
+            path: get(here.admin, path)[1] for path in ("/stats", "/backups", "/events", "/metrics")
+        },
+    }
+    for path in (here.folder / "run").rglob("*"):
+        if path.is_file() and path.stat().st_size < 1 << 24 and "data" not in path.parts:
+            shown[str(path)] = path.read_bytes().decode(errors="replace")
+    assert any("executor" in name for name in shown), "the executors' logs were not looked at"
+    found = [where for where, text in shown.items() for word in PLANTED if word in text]
+    assert found == []
+    assert json.loads(shown["/backups"])["backups"]
