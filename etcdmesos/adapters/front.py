@@ -6,11 +6,13 @@ What it is and when it is needed is `etcdmesos.proxy`'s.
 from __future__ import annotations
 
 import http.client
+import shutil
 from pathlib import Path
 
 from etcdmesos.adapters.child_process import CannotStart, ChildProcess
 from etcdmesos.adapters.ordered_worker import OrderedWorker, WorkerClosed
 from etcdmesos.ports import Post
+from etcdmesos.proxy.fronts import DATA_FOLDER
 from etcdmesos.proxy.words import (
     CheckFront,
     FrontChecked,
@@ -74,6 +76,8 @@ class FrontProcess:
             self._post(FrontStarted(run=command.run, pid=pid))
 
         try:
+            # What an earlier one knew, perhaps of another cluster, is of no use to this one.
+            shutil.rmtree(self._folder / DATA_FOLDER, ignore_errors=True)
             ended = self._child.run(command.run, [self._binary, *command.arguments], started)
         except CannotStart as error:
             self._post(CommandFailed(command=command, reason=str(error)))

@@ -33,8 +33,8 @@ class Front:
     advertise: str
     """host:port by which clients reach it."""
 
-    def arguments(self, cluster: Cluster, run: int) -> tuple[str, ...]:
-        """etcd's, to start it before `cluster`; `run` numbers its starts."""
+    def arguments(self, cluster: Cluster) -> tuple[str, ...]:
+        """etcd's, to start it before `cluster`."""
         endpoints = f"--endpoints={','.join(cluster.endpoints)}"
         match self.kind:
             case Kind.GRPC_PROXY:
@@ -42,7 +42,7 @@ class Front:
                     *("grpc-proxy", "start", endpoints, f"--listen-addr={self.listen}"),
                     # So that clients that ask for the members' addresses stay here.
                     f"--advertise-client-url={self.advertise}",
-                    "--data-dir=grpc-proxy",
+                    f"--data-dir={DATA_FOLDER}",
                 )
                 return (*arguments, f"{AUTO_SYNC}=1s") if self.follows else arguments
             case Kind.GATEWAY:
@@ -52,13 +52,16 @@ class Front:
             case Kind.V2_PROXY:
                 return (
                     *("--proxy=on", f"--listen-client-urls=http://{self.listen}"),
-                    # It trusts what it finds there more than what it is told: never the same twice.
-                    f"--data-dir=v2-proxy-{run}",
+                    f"--data-dir={DATA_FOLDER}",
                     f"--initial-cluster={_initial(cluster)}",
                     "--proxy-refresh-interval=1000",
                     "--proxy-failure-wait=1000",
                 )
 
+
+DATA_FOLDER = "front"
+"""In the folder it runs in; to be empty when it starts, because the old proxy trusts what it finds
+there more than what it is told."""
 
 AUTO_SYNC = "--endpoints-auto-sync-interval"
 """Where `etcd grpc-proxy start` knows this option, it follows."""

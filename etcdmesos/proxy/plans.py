@@ -58,7 +58,7 @@ def _plan_start(model: Model, now: float) -> tuple[Model, Command | None]:
         since=now,
         checked_at=now,
     )
-    arguments = model.settings.front.arguments(model.cluster, run)
+    arguments = model.settings.front.arguments(model.cluster)
     remark = f"starts the front before {', '.join(model.cluster.endpoints)}"
     return evolve(model, running=running, runs=run, remark=remark), w.StartFront(
         run=run, arguments=arguments

@@ -8,6 +8,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_each_front_serves_and_ends(
     """It starts, answers /health once it can, and is gone after a signal."""
     front, process, posted = make_front(version, kind)
     with etcd_cluster(version, 1, tmp_path / "etcd") as etcd:
-        start = StartFront(run=1, arguments=front.arguments(found(etcd), 1))
+        start = StartFront(run=1, arguments=front.arguments(found(etcd)))
         process.submit(start)
         posted.next(FrontStarted)
         until(lambda: _is_well(process, posted), 20.0, "the front answers")
@@ -95,9 +96,21 @@ def test_each_front_serves_and_ends(
         assert "has ended" in posted.next(CommandFailed).reason
 
 
-def _is_well(process: FrontProcess, posted: Posted) -> bool:
-    process.submit(CheckFront(run=1))
+def _is_well(process: FrontProcess, posted: Posted, run: int = 1) -> bool:
+    process.submit(CheckFront(run=run))
     return posted.next(FrontChecked).well
+
+
+def test_the_old_proxy_forgets_whom_it_knew(tmp_path: Path, make_front: MakeFront) -> None:
+    """It keeps its members on disk, and would go on asking those."""
+    front, process, posted = make_front(VERSIONS[-1], Kind.V2_PROXY)
+    for run in (1, 2):
+        with etcd_cluster(VERSIONS[-1], 1, tmp_path / f"etcd-{run}") as etcd:
+            process.submit(StartFront(run=run, arguments=front.arguments(found(etcd))))
+            posted.next(FrontStarted)
+            until(partial(_is_well, process, posted, run), 20.0, "the front answers")
+            process.submit(SignalFront(run=run, signal=signal.SIGTERM))
+            assert {type(posted.next(Event)) for _ in range(2)} == {CommandDone, FrontExited}
 
 
 def test_which_grpc_proxy_follows(make_front: MakeFront) -> None:
@@ -114,7 +127,7 @@ def test_a_front_that_follows_sends_nothing_to_a_learner(
     version = VERSIONS[-1]
     front, process, posted = make_front(version, Kind.GRPC_PROXY)
     with etcd_cluster(version, 1, tmp_path / "etcd") as etcd:
-        process.submit(StartFront(run=1, arguments=front.arguments(found(etcd), 1)))
+        process.submit(StartFront(run=1, arguments=front.arguments(found(etcd))))
         posted.next(FrontStarted)
         until(lambda: _is_well(process, posted), 20.0, "the front answers")
         learner = etcd.add_learner()
