@@ -56,6 +56,28 @@ def test_the_other_takes_over_and_nothing_else_changes(fault: Fault) -> None:
     assert world.mesos.executors() == running
 
 
+def test_who_was_replaced_while_it_was_cut_off_ends_and_changes_nothing() -> None:
+    """Without an election: one is cut off from all, another takes over and replaces a member, and
+    then the first one is back."""
+    world = World(Options(seed=1, agents=5, elected=False))
+    world.start()
+    world.run(20.0)
+    first, second = world.schedulers
+    world.network.isolate(first.host.name)
+    first.supervised, second.supervised = False, True
+    second.start()
+    world.run(10.0)
+    world.executors.running[0].kill()
+    world.run(60.0)
+    world.network.heal_all()
+    world.run(120.0)
+    assert not first.running
+    model = second.model
+    assert model is not None
+    assert (model.phase, model.record.next_member) == ("healthy", 5)
+    settle(world)
+
+
 def test_an_uninstalled_cluster_leaves_nothing() -> None:
     """Tasks, framework and record: the scheduler with the errand ends them and itself."""
     world = healthy_world()

@@ -68,17 +68,6 @@ def takes_an_unknown_epoch_for_its_own() -> Cores:
     return scheduler_with(actions={"take_record": take})
 
 
-@planted("the_deposed_are_not_obeyed", "kills_are_on_record")
-def goes_by_the_record_it_had() -> Cores:
-    """The record is not read again after a new subscription (a bug that the simulation found)."""
-
-    def take(draft: Draft) -> Draft:
-        done = ACTIONS["take_subscription"](draft)
-        return done.having(store=draft.model.store)
-
-    return scheduler_with(actions={"take_subscription": take})
-
-
 @planted("changes_follow_a_write")
 def asks_again_without_a_fence() -> Cores:
     """A change that is on record already needs no other write before it is asked for again."""
