@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from etcdmesos.cluster.commands import AddLearner, PromoteLearner, RemoveMember
+from etcdmesos.cluster.commands import AddLearner
 from etcdmesos.simulation.faults.base import Fault, chosen
+from etcdmesos.simulation.faults.members import CHANGES, votes
 from etcdmesos.step import Command
 
 if TYPE_CHECKING:
     from etcdmesos.simulation.etcd import EtcdProcess
     from etcdmesos.simulation.scheduler_host import SchedulerHost
     from etcdmesos.simulation.world import World
-
-CHANGES = (AddLearner, PromoteLearner, RemoveMember)
 
 
 @frozen(kw_only=True)
@@ -47,7 +46,7 @@ class VoterDiesAtChange(Fault):
         voters = [
             one
             for one in world.executors.running
-            if one.etcd is not None and _votes(one.etcd) and one.etcd.options.name != changed
+            if one.etcd is not None and votes(one.etcd) and one.etcd.options.name != changed
         ]
         if voters:
             chosen(voters, self.pick).kill()
@@ -110,8 +109,4 @@ class TakeoverContested(Fault):
 
 
 def _voters(world: World) -> list[EtcdProcess]:
-    return [one for one in world.etcd.processes if one.ready and not one.paused and _votes(one)]
-
-
-def _votes(etcd: EtcdProcess) -> bool:
-    return etcd.serving_peers and etcd.member_id in etcd.raft.state.voters
+    return [one for one in world.etcd.processes if one.ready and not one.paused and votes(one)]

@@ -221,10 +221,9 @@ def _when_somebody_joins(world: World, seconds: float, act: Callable[[ExecutorHo
 
 def _joins(one: ExecutorHost) -> bool:
     etcd = one.etcd
-    return (
-        etcd is not None and etcd.options.initial_cluster_state == "existing" and not _votes(etcd)
-    )
+    return etcd is not None and etcd.options.initial_cluster_state == "existing" and not votes(etcd)
 
 
-def _votes(etcd: EtcdProcess) -> bool:
+def votes(etcd: EtcdProcess) -> bool:
+    """Whether it runs and is a voter, as far as it knows itself."""
     return etcd.serving_peers and etcd.member_id in etcd.raft.state.voters
