@@ -23,16 +23,28 @@ SKIPPED_EPOCHS = 1000
 SKIPPED_NUMBERS = 100
 """Members that the master has forgotten may have had these numbers; none is used twice."""
 SKIPPED_GENERATIONS = 100
-"""Attempts to reseed are on no label: the next one's generation is above them."""
+"""Reseeds are on no label of the seed: the rebuilt record's generation is above theirs, or a hold
+would take the seed's data for that of an attempt that failed."""
 SOON = 0.001
 
 
 @frozen(kw_only=True)
 class Survivors:
-    """What the master shows of a cluster: its framework, and who runs, of the newest generation."""
+    """What the master shows of a cluster: its framework, and who runs."""
 
     framework: ListedFramework
     running: tuple[tuple[ListedTask, Labels], ...]
+    """Of whatever generation: a seed has the labels of the cluster before."""
+
+    @property
+    def generation(self) -> int:
+        """The newest on any label."""
+        return max(labels.generation for _, labels in self.running)
+
+    @property
+    def newest(self) -> frozenset[str]:
+        """The ids of the tasks of that generation."""
+        return frozenset(t.id for t, labels in self.running if labels.generation == self.generation)
 
 
 def plan_rebuild(draft: Draft) -> Draft:
@@ -86,9 +98,7 @@ def survivors(model: Model) -> Survivors | str:
     found: dict[str, Survivors] = {}
     for framework in state.frameworks:
         labelled = [(task, Labels.of(task.labels, name, framework.id)) for task in framework.tasks]
-        known = [(task, labels) for task, labels in labelled if labels is not None]
-        newest = max((labels.generation for _, labels in known), default=0)
-        running = tuple((task, labels) for task, labels in known if labels.generation == newest)
+        running = tuple((task, labels) for task, labels in labelled if labels is not None)
         if running:
             found[framework.id] = Survivors(framework=framework, running=running)
     if len(found) > 1:
@@ -102,7 +112,7 @@ def survivors(model: Model) -> Survivors | str:
 def rebuilt(model: Model, found: Survivors, listing: MemberList) -> Record | str:
     """The record of the cluster that `found` are of; or, in words, why there is none."""
     settings, framework = model.settings, found.framework
-    generation = found.running[0][1].generation
+    generation = found.generation + SKIPPED_GENERATIONS
     everybody = {
         labels.peer_url: (task, labels)
         for task in (*framework.completed, *framework.tasks)
@@ -123,15 +133,14 @@ def rebuilt(model: Model, found: Survivors, listing: MemberList) -> Record | str
         epoch=max(labels.epoch for _, labels in everybody.values()) + SKIPPED_EPOCHS,
         target_size=settings.cluster_size,
         generation=generation,
-        attempted_generation=generation + SKIPPED_GENERATIONS,
+        attempted_generation=generation,
         cluster_id=listing.cluster_id,
         served=True,
         members=tuple(sorted(members, key=lambda m: int(m.name.removeprefix("etcd-")))),
         next_member=max(numbers) + 1 + SKIPPED_NUMBERS,
     )
-    running = {task.id for task, _ in found.running}
-    if not any(task.id in running for member in members for task in member.tasks):
-        return "none of those that run is on etcd's list"
+    if not any(task.id in found.newest for member in members for task in member.tasks):
+        return f"none of {', '.join(sorted(found.newest))} is on etcd's list"
     return _objection(record, settings) or record
 
 

@@ -121,9 +121,18 @@ def _take_measure(draft: Draft) -> Draft:
         return draft  # late: the seed came after it
     if model.record.held is None:
         return refused(draft, MeasureCopy, "not held")
-    if reseed.snapshot is not None or reseed.measuring:
-        return draft  # done, or being done
+    if reseed.measuring or _measured(reseed):
+        return draft  # being done, or done
     return _cleared(draft, MeasureCopy).with_reseed(measuring=True)
+
+
+def _measured(reseed: Reseed) -> bool:
+    """Whether the snapshot holds everything that the stopped member's log does, as far as that is
+    known."""
+    taken, end = reseed.snapshot, reseed.log_end
+    if taken is None:
+        return False
+    return end is None or taken.applied_index == 0 or taken.applied_index >= end.commit_index
 
 
 def _take_seed(draft: Draft, order: Seed) -> Draft:

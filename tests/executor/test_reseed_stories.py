@@ -272,6 +272,20 @@ def test_a_copy_is_measured_when_there_is_no_snapshot() -> None:
     assert world.sandbox.saved == 1
 
 
+def test_a_snapshot_that_the_log_has_gone_beyond_is_taken_anew_of_a_copy() -> None:
+    """It committed more between the snapshot and the hold: a seed from it would lose that."""
+    world = held()
+    assert world.report.snapshot is not None
+    assert world.report.snapshot.applied_index < world.report.commit_index
+    world.order(measure())
+    world.settle()
+    assert world.report.snapshot.applied_index == world.report.commit_index
+    taken = world.sandbox.saved
+    world.order(measure())
+    world.settle()
+    assert world.sandbox.saved == taken
+
+
 def test_a_copy_that_fails_is_told() -> None:
     """The member stays held, and its data is as it was."""
     world = surviving()
