@@ -7,15 +7,12 @@ library and h2 alone.  What the way in holds is never logged and in no error.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-from attrs import frozen
 
 from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError
 from etcdmesos.adapters.etcd_snapshot import LiveSnapshot, SnapshotFailed
@@ -38,15 +35,6 @@ _ANSWER_BYTES = 64 * 1024
 
 class UploadFailed(EtcdMesosError):
     """The snapshot did not get there; one line, without what the way in holds."""
-
-
-@frozen(kw_only=True)
-class Sent:
-    """What went in, all of it."""
-
-    size: int
-    sha256: str
-    tags: tuple[str, ...]
 
 
 class BackupUpload:
@@ -119,12 +107,12 @@ class BackupUpload:
         with snapshot:
             news = _News(lambda sent: self._moved(command.name, sent, snapshot.size))
             watched = _watched(snapshot, stop, news)
-            sent = send(watched, snapshot.size, command.way, limits)
+            tags = send(watched, snapshot.size, command.way, limits)
         return BackupSent(
             name=command.name,
-            size=sent.size,
-            sha256=sent.sha256,
-            tags=sent.tags,
+            size=snapshot.size,
+            sha256=snapshot.sha256,
+            tags=tags,
             revision=health.revision,
             term=health.term,
         )
@@ -156,19 +144,18 @@ def _watched(blocks: LiveSnapshot, stop: threading.Event, news: _News) -> Iterat
         news.add(len(block))
 
 
-def send(blocks: Iterator[bytes], size: int, way: WayIn, limits: Limits) -> Sent:
-    """Send `size` bytes the way in.
+def send(blocks: Iterator[bytes], size: int, way: WayIn, limits: Limits) -> tuple[str, ...]:
+    """Send all `blocks`, of `size` bytes, the way in; what the target answered to each part.
 
     Raises UploadFailed, ExchangeFailed, and whatever `blocks` raises: then what arrived is not
     whole, and its receiver was not told that it is.
     """
     if size > way.part_bytes * len(way.parts):
         raise UploadFailed(f"the snapshot has {size} bytes, more than the way in takes")
-    whole = hashlib.sha256()
-    source = _Source(blocks, whole.update)
+    source = _Source(blocks)
     if way.means is Means.FILE:
-        _write(Path(way.parts[0]), source.take(size), limits)
-        return Sent(size=size, sha256=whole.hexdigest(), tags=())
+        _write(Path(way.parts[0]), source, size, limits)
+        return ()
     tags: list[str] = []
     left = size
     for url in way.parts:
@@ -178,7 +165,7 @@ def send(blocks: Iterator[bytes], size: int, way: WayIn, limits: Limits) -> Sent
         if not left:
             break
     source.end()
-    return Sent(size=size, sha256=whole.hexdigest(), tags=tuple(tags))
+    return tuple(tags)
 
 
 def _put(url: str, way: WayIn, blocks: Iterator[bytes], length: int, limits: Limits) -> str:
@@ -191,17 +178,18 @@ def _put(url: str, way: WayIn, blocks: Iterator[bytes], length: int, limits: Lim
         return answer.headers.get("etag", "")
 
 
-def _write(path: Path, blocks: Iterator[bytes], limits: Limits) -> None:
+def _write(path: Path, source: _Source, size: int, limits: Limits) -> None:
     """Write a file that has its name only once it is whole and on disk."""
     deadline = time.monotonic() + limits.total
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as stream:
-            for block in blocks:
+            for block in source.take(size):
                 stream.write(block)
                 if time.monotonic() > deadline:
                     raise UploadFailed("it took too long altogether")
+            source.end()
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(path)
@@ -216,9 +204,8 @@ def _write(path: Path, blocks: Iterator[bytes], limits: Limits) -> None:
 class _Source:
     """Deals blocks out in parts of a given length."""
 
-    def __init__(self, blocks: Iterator[bytes], dealt: Callable[[bytes], None]) -> None:
+    def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
-        self._dealt = dealt
         self._held = b""
 
     def take(self, length: int) -> Iterator[bytes]:
@@ -229,7 +216,6 @@ class _Source:
                 raise UploadFailed("the snapshot is shorter than etcd said")
             block, self._held = block[:length], block[length:]
             length -= len(block)
-            self._dealt(block)
             yield block
 
     def end(self) -> None:

@@ -41,6 +41,8 @@ class LiveSnapshot:
         """`idle_seconds` is how long etcd may send nothing, `seconds` how long all may take."""
         self.size = 0
         """How many bytes it will be, the hash included; known inside the `with`."""
+        self.sha256 = ""
+        """Of all of it, the hash included, in hex; known once it was iterated to its end."""
         self._messages = messages(
             client_url, METHOD, b"", idle_seconds=idle_seconds, seconds=seconds
         )
@@ -56,6 +58,10 @@ class LiveSnapshot:
             self._first, remaining = next(self._blobs)
         except StopIteration:
             raise SnapshotFailed("etcd sent an empty snapshot") from None
+        except SnapshotFailed:
+            # What came made no sense, and there may be more of it.
+            self._messages.close()
+            raise
         self.size = len(self._first) + remaining + HASH_BYTES
         return self
 
@@ -86,6 +92,8 @@ class LiveSnapshot:
             raise SnapshotFailed(f"etcd sent {received} bytes of {self.size}")
         if told != computed.digest():
             raise SnapshotFailed("the snapshot does not match the hash it ends in")
+        computed.update(told)
+        self.sha256 = computed.hexdigest()
         yield ready
         yield told
 

@@ -81,12 +81,11 @@ class Library:
     def read_back(self, name: str, *, seconds: float) -> Content:
         """Read the snapshot to its end.  Raises TargetFailed, also when it does not end in the
         hash of what precedes it, as etcd's snapshots do."""
-        whole, inner = hashlib.sha256(), hashlib.sha256()
+        inner = hashlib.sha256()
         size, held = 0, b""
         with self._target.read(name + names.SNAPSHOT, seconds=seconds) as blocks:
             for block in blocks:
                 size += len(block)
-                whole.update(block)
                 # Held back, because the last of it may be the hash.
                 inner.update(held[: max(0, len(held) + len(block) - HASH_BYTES)])
                 if len(block) >= HASH_BYTES:
@@ -96,7 +95,8 @@ class Library:
                     held = (held + block)[-HASH_BYTES:]
         if size <= HASH_BYTES or held != inner.digest():
             raise TargetFailed(f"{name} is damaged: it does not end in its own hash")
-        return Content(size=size, sha256=whole.hexdigest())
+        inner.update(held)
+        return Content(size=size, sha256=inner.hexdigest())
 
     def count(self, manifest: Manifest, *, seconds: float) -> None:
         """Read the snapshot back and, if it is what `manifest` says, let it count from now on.
