@@ -16,7 +16,7 @@ from etcdmesos import discovery
 from etcdmesos.adapters.etcd_gateway import Gateway
 from tests.adapters.finding.servers import Server, master, scheduler, url_of
 from tests.embedded.scheduler import Scheduler as BareScheduler
-from tests.end_to_end.proxies import Writer, proxy, watching
+from tests.end_to_end.proxies import Proxy, Writer, proxy, watching
 from tests.end_to_end.schedulers import Stand, healthy, stand
 from tests.end_to_end.stand import (
     etcd_binary,
@@ -196,4 +196,21 @@ def test_a_reseeded_cluster_is_followed_once_it_is_announced(tmp_path: Path) -> 
             word.bodies.clear()
             through.daemon.wait_for_part("another one now")
             assert through.value("who") == "new"
+            _outlives_its_front(through)
+            _leaves_nothing_when_killed(through, tmp_path / "proxy")
         assert "/state" not in at.asked
+
+
+def _outlives_its_front(through: Proxy) -> None:
+    """A front that is killed is started again."""
+    pid = int(through.daemon.wait_for_part("front started").rpartition("pid=")[2])
+    os.kill(pid, signal.SIGKILL)
+    through.daemon.wait_for_part("the front ended with -9")
+    until(lambda: through.value("who") == "new", "another front serves")
+
+
+def _leaves_nothing_when_killed(through: Proxy, folder: Path) -> None:
+    """The front dies with the proxy, even if that had no time to end it."""
+    assert processes_below(folder)
+    through.end(signal.SIGKILL)
+    until(lambda: processes_below(folder) == [], "the front dies, too")
