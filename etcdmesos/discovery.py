@@ -70,7 +70,6 @@ class Discovery:
             admin_urls=tuple(admin_urls),
         )
         self._closed = threading.Event()
-        self._known: Cluster | None = None
         self._finder = ClusterFinder(wanted, self._detector(master), credentials=credentials)
 
     def _detector(self, master: str) -> MasterDetector:
@@ -91,8 +90,7 @@ class Discovery:
         deadline = time.monotonic() + wait_seconds
         while True:
             try:
-                self._known = self._finder.find(self._known)
-                return self._known
+                return self._finder.find()
             except NotFound:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._closed.wait(min(left, _LOOK_AGAIN)):
@@ -107,13 +105,13 @@ class Discovery:
         missing = ""
         while not self._closed.is_set():
             try:
-                found = self._finder.find(self._known)
+                found = self._finder.find()
             except NotFound as error:
                 if str(error) != missing:
                     missing = str(error)
                     log.info("the cluster is not found", extra={"reason": missing})
             else:
-                self._known, missing = found, ""
+                missing = ""
                 if found != said:
                     said = found
                     yield found

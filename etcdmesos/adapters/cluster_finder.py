@@ -32,7 +32,7 @@ from etcdmesos.mesos.master_state import ListedFramework, StateReading, TasksRea
 
 log = logging.getLogger(__name__)
 
-MEMBER_WITHIN = 2.0
+MEMBER_WITHIN = 1.0
 """Seconds a member has to answer."""
 FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_WHILE_UNKNOWN = 1.0, 30.0, 10.0
 """Between two readings of the master, in seconds; each pause is twice the one before."""
@@ -68,34 +68,49 @@ class ClusterFinder:
         self._detector = detector
         self._reader = MasterReader(detector, credentials=credentials)
         self._clock = clock
+        self._found: Cluster | None = None
+        self._counts = ""
+        """The id of the cluster that counts, once it is known."""
         self._hints = Hints()
         self._why_no_hints = ""
         self._pause = 0.0
         self._master_at = 0.0
         self._answered_last = ""
 
-    def find(self, known: Cluster | None) -> Cluster:
-        """The cluster as it is now; `known` is what was found before.
+    def find(self) -> Cluster:
+        """The cluster as it is now.
 
-        Takes 2 s for each scheduler and member that does not answer, and 40 s for a master.  Raises
-        NotFound.
+        Takes 2 s for each scheduler and 1 s for each member that does not answer, and 40 s for a
+        master.  Raises NotFound.
         """
         word = self._ask_schedulers(self._wanted.admin_urls, self._hints.admin_urls)
         if word is not None:
             self._pause = 0.0
         elif self._clock() >= self._master_at:
-            self._read_master(known)
+            self._read_master()
             word = self._ask_schedulers(self._hints.admin_urls)
-        known_id = known.cluster_id if known else ""
-        if word is not None:
-            if not word.cluster_id:
-                raise NotFound(f"the scheduler announces no cluster yet: {word.why}")
-            answers = self._ask_members(word.client_urls, word.cluster_id)
-            return choose(answers, announced_id=word.cluster_id, known_id=known_id)
-        urls = (*(known.client_urls if known else ()), *self._hints.client_urls)
+        urls = self._without_word() if word is None else self._by_word(word)
+        found_id = self._found.cluster_id if self._found else ""
+        answers = self._ask_members(urls, self._counts)
+        self._found = choose(answers, counts=self._counts, found=found_id)
+        self._counts = self._found.cluster_id
+        return self._found
+
+    def _by_word(self, word: Announced) -> Sequence[str]:
+        """Whom to ask about what the scheduler announces.  Raises NotFound."""
+        if not word.cluster_id:
+            raise NotFound(f"the scheduler announces no cluster yet: {word.why}")
+        self._counts = word.cluster_id
+        if word.reseeding:
+            raise NotFound(f"the scheduler makes another cluster of it: {word.why}", outdated=True)
+        return word.client_urls
+
+    def _without_word(self) -> Sequence[str]:
+        """Whom to ask when no scheduler tells.  Raises NotFound."""
+        urls = (*(self._found.client_urls if self._found else ()), *self._hints.client_urls)
         if not urls:
             raise NotFound(self._why_no_hints)
-        return choose(self._ask_members(urls, known_id), announced_id="", known_id=known_id)
+        return urls
 
     def close(self) -> None:
         """Give up what is asked of the master.  Does not block."""
@@ -127,9 +142,9 @@ class ClusterFinder:
 
     # The master
 
-    def _read_master(self, known: Cluster | None) -> None:
+    def _read_master(self) -> None:
         """Learn from the master what it knows, or why it tells nothing."""
-        longest = LONGEST_PAUSE if known else LONGEST_PAUSE_WHILE_UNKNOWN
+        longest = LONGEST_PAUSE if self._found else LONGEST_PAUSE_WHILE_UNKNOWN
         self._pause = min(2 * self._pause or FIRST_PAUSE, longest)
         name = self._wanted.framework_name
         try:

@@ -43,7 +43,7 @@ class FinderPort:
 
     def _find(self, command: FindCluster) -> None:
         try:
-            self._post(ClusterFound(cluster=self._finder.find(command.known)))
+            self._post(ClusterFound(cluster=self._finder.find()))
         except NotFound as error:
             self._post(ClusterNotFound(why=str(error), outdated=error.outdated))
         except Exception as error:

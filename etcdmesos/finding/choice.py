@@ -17,7 +17,7 @@ class NotFound(EtcdMesosError):
     def __init__(self, why: str, *, outdated: bool = False) -> None:
         super().__init__(why)
         self.outdated = outdated
-        """The cluster known so far counts no more, though no other one is found yet."""
+        """The cluster found last counts no more, or not now, and no other one is found yet."""
 
 
 @frozen(kw_only=True)
@@ -29,29 +29,27 @@ class Answers:
     """Why others gave none, a line each."""
 
 
-def choose(answers: Answers, *, announced_id: str, known_id: str) -> Cluster:
-    """The cluster that counts.
+def choose(answers: Answers, *, counts: str, found: str) -> Cluster:
+    """The cluster of id `counts`.
 
-    That is the one the scheduler announces (`announced_id`); without its word, "", the one known
-    so far (`known_id`).  Who knows neither takes what answers, unless several clusters do: after a
-    reseed the old members may live on somewhere, and only the scheduler can tell which is which.
-    Raises NotFound.
+    That is the one its scheduler announced last, or else the one found first.  Who knows neither
+    ("") takes what answers, unless several clusters do: after a reseed the old members may live on
+    somewhere, and only the scheduler can tell which is which.  `found` is the id of the cluster
+    found last.  Raises NotFound.
     """
     ids = sorted({listing.cluster_id for listing in answers.lists})
-    wanted = announced_id or known_id
-    if not wanted and len(ids) > 1:
+    if not counts and len(ids) > 1:
         raise NotFound(
             f"members of {len(ids)} clusters answer ({', '.join(ids)}), and no scheduler tells "
             "which of them counts: give its address by -admin-urls"
         )
-    wanted = wanted or "".join(ids)
+    wanted = counts or "".join(ids)
     for listing in answers.lists:
         if listing.cluster_id == wanted:
             cluster = Cluster.of(listing)
             if cluster.voters:
                 return cluster
-    replaced = announced_id not in ("", known_id)
-    outdated = bool(known_id) and (replaced or (bool(ids) and known_id not in ids))
+    outdated = bool(found) and (counts not in ("", found) or (bool(ids) and found not in ids))
     raise NotFound(_why(answers, ids, wanted), outdated=outdated)
 
 

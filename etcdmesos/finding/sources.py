@@ -15,6 +15,9 @@ from etcdmesos.cluster.labels import Labels
 from etcdmesos.mesos.master_state import ListedFramework
 from etcdmesos.mesos.statuses import TaskState
 
+RESEEDING = "reseeding"
+"""The phase of `statecharts/cluster.yaml` in which nobody may use the members."""
+
 
 @frozen(kw_only=True)
 class Hints:
@@ -34,6 +37,8 @@ class Announced:
     """"" while there is none that clients may use."""
     client_urls: tuple[str, ...] = ()
     """Of its members."""
+    reseeding: bool = False
+    """Its members are being stopped, or one of them serves as a seed that may yet be given up."""
     why: str = ""
     """What the scheduler waits for, in its own words."""
 
@@ -71,6 +76,7 @@ def announced(stats: Any, cluster_name: str) -> Announced | None:
         word = Announced(
             cluster_id=str(stats["cluster_id"]),
             client_urls=tuple(str(member["clientURL"]) for member in stats["members"]),
+            reseeding=stats["phase"] == RESEEDING,
             why=str(stats["why"]),
         )
         return word if stats["role"] == "leader" else None

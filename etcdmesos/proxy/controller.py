@@ -25,9 +25,9 @@ def _take(model: Model, event: Event, now: float) -> Model:
             return _take_cluster(model, cluster, now)
         case w.ClusterNotFound(why=why, outdated=outdated):
             known = None if outdated else model.cluster
-            return evolve(_looked(model, now), cluster=known, why=why)
+            return evolve(_missed(model, now), cluster=known, why=why)
         case CommandFailed(command=w.FindCluster(), reason=reason):
-            return evolve(_looked(model, now), why=reason)
+            return evolve(_missed(model, now), why=reason)
         case CommandFailed(command=w.StartFront(run=run), reason=reason):
             return _take_end(model, run, f"the front cannot be started: {reason}", now)
         case w.FrontExited(run=run, wait_status=status, said=said):
@@ -41,12 +41,13 @@ def _take(model: Model, event: Event, now: float) -> Model:
     return model  # the timer, and words that a command was carried out
 
 
-def _looked(model: Model, now: float) -> Model:
-    return evolve(model, looking=False, look_at=now + model.settings.look_every)
+def _missed(model: Model, now: float) -> Model:
+    return evolve(model, looking=False, look_at=now + model.settings.look_again)
 
 
 def _take_cluster(model: Model, cluster: Cluster, now: float) -> Model:
-    model = evolve(_looked(model, now), cluster=cluster, found_at=now, why="")
+    look_at = now + model.settings.look_every
+    model = evolve(model, looking=False, look_at=look_at, cluster=cluster, found_at=now, why="")
     running = model.running
     if running is None or not model.settings.front.follows or not _kin(running.cluster, cluster):
         return model

@@ -15,6 +15,8 @@ class Settings:
     front: Front
     look_every: float = 2.0
     """Between two looks for the cluster; a look costs the scheduler and one member a request."""
+    look_again: float = 0.5
+    """The same after it was not found: soon it may be another one."""
     check_every: float = 2.0
     """Between two requests through the front."""
     unwell_most: int = 3

@@ -22,7 +22,7 @@ def plan(model: Model, now: float) -> Step[Model, None]:
     commands: list[Command] = []
     if not model.looking and now >= model.look_at:
         model = evolve(model, looking=True)
-        commands.append(w.FindCluster(known=model.cluster))
+        commands.append(w.FindCluster())
     running = model.running
     if running is None:
         model, command = _plan_start(model, now)

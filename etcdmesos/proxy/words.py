@@ -14,8 +14,6 @@ from etcdmesos.step import Command, Event
 class FindCluster(Command):
     """Look where the cluster is.  Ends in ClusterFound or ClusterNotFound."""
 
-    known: Cluster | None
-
 
 @frozen(kw_only=True)
 class StartFront(Command):
@@ -56,7 +54,7 @@ class ClusterNotFound(Event):
 
     why: str
     outdated: bool
-    """The one known so far counts no more."""
+    """The one found last counts no more, or not now."""
 
 
 @frozen(kw_only=True)

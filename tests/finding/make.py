@@ -62,6 +62,7 @@ def stats(**changes: Any) -> dict[str, Any]:
         "cluster_name": "c",
         "role": "leader",
         "cluster_id": ID,
+        "phase": "healthy",
         "why": "nothing",
         "members": [{"clientURL": "http://10.0.0.1:31001"}],
     }

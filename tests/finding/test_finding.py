@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etcdmesos.chart import read
 from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.finding.choice import Answers, NotFound, choose
 from etcdmesos.finding.cluster import Cluster
-from etcdmesos.finding.sources import Announced, announced, hints, present
+from etcdmesos.finding.sources import RESEEDING, Announced, announced, hints, present
 from etcdmesos.mesos.statuses import TaskState
 from tests.finding.make import (
     ID,
@@ -89,6 +90,14 @@ def test_the_acting_scheduler_announces_its_cluster() -> None:
     assert announced(stats(cluster_id="", members=[]), "c") == Announced(
         cluster_id="", why="nothing"
     )
+    reseeding = announced(stats(phase="reseeding"), "c")
+    assert reseeding is not None
+    assert reseeding.reseeding
+
+
+def test_the_phase_is_one_of_the_chart() -> None:
+    """Renamed there, it would be forgotten here."""
+    assert RESEEDING in read("cluster").phases
 
 
 @pytest.mark.parametrize("role", ["standby", "suspended"])
@@ -120,23 +129,21 @@ LISTS = st.lists(
 
 
 @given(LISTS, IDS | st.just(""), IDS | st.just(""))
-def test_the_cluster_that_counts(lists: list[MemberList], announced_id: str, known_id: str) -> None:
-    """The scheduler's word comes first, then what is known; nobody moves from one cluster to
-    another without that word; and without either, two answers are none."""
+def test_the_cluster_that_counts(lists: list[MemberList], counts: str, found: str) -> None:
+    """It, and no other one, is found; and while nobody knows which it is, two answers are none."""
     ids = {one.cluster_id for one in lists}
-    wanted = announced_id or known_id
     answers = Answers(lists=lists, failures=["x: no"])
     refused: NotFound | None = None
     try:
-        found = choose(answers, announced_id=announced_id, known_id=known_id)
+        chosen = choose(answers, counts=counts, found=found)
     except NotFound as error:
         refused = error
     if refused is None:
-        assert found.voters
-        assert {found.cluster_id} == ({wanted} if wanted else ids)
+        assert chosen.voters
+        assert {chosen.cluster_id} == ({counts} if counts else ids)
     elif refused.outdated:
-        assert known_id
-        assert announced_id not in ("", known_id) or known_id not in ids
+        assert found
+        assert counts not in ("", found) or found not in ids
 
 
 def test_a_reseeded_cluster_is_not_followed_before_it_is_announced() -> None:
@@ -144,21 +151,21 @@ def test_a_reseeded_cluster_is_not_followed_before_it_is_announced() -> None:
     new one not yet."""
     answers = Answers(lists=[listing(listed(1), cluster_id=OTHER_ID)])
     with pytest.raises(NotFound, match="has not announced") as caught:
-        choose(answers, announced_id="", known_id=ID)
+        choose(answers, counts=ID, found=ID)
     assert caught.value.outdated
-    assert choose(answers, announced_id=OTHER_ID, known_id=ID) == cluster(1, cluster_id=OTHER_ID)
+    assert choose(answers, counts=OTHER_ID, found=ID) == cluster(1, cluster_id=OTHER_ID)
 
 
 def test_old_members_that_live_are_no_endpoints() -> None:
     """Once another cluster is announced the old one counts no more, found or not."""
     answers = Answers(lists=[listing(listed(1), cluster_id=ID)])
     with pytest.raises(NotFound) as caught:
-        choose(answers, announced_id=OTHER_ID, known_id=ID)
+        choose(answers, counts=OTHER_ID, found=ID)
     assert caught.value.outdated
 
 
 def test_a_lost_quorum_outdates_nothing() -> None:
     """Members that answer for no quorum are kept: they may again in a moment."""
     with pytest.raises(NotFound, match="no member answers for a quorum: a: timeout") as caught:
-        choose(Answers(failures=["a: timeout"]), announced_id="", known_id=ID)
+        choose(Answers(failures=["a: timeout"]), counts=ID, found=ID)
     assert not caught.value.outdated

@@ -65,11 +65,11 @@ def exited(run: int, status: int = 0) -> Event:
 def test_nothing_is_started_before_there_is_a_cluster() -> None:
     """And what is waited for is told."""
     stage = Stage(FOLLOWS)
-    assert stage.hear(TimerFired()) == (w.FindCluster(known=None),)
+    assert stage.hear(TimerFired()) == (w.FindCluster(),)
     assert stage.hear(w.ClusterNotFound(why="no framework", outdated=False)) == ()
     assert stage.model.why == "no framework"
-    assert stage.wake_at == stage.now + 2.0
-    assert stage.hear(TimerFired(), 2.0) == (w.FindCluster(known=None),)
+    assert stage.wake_at == stage.now + 0.5
+    assert stage.hear(TimerFired(), 0.5) == (w.FindCluster(),)
 
 
 def test_a_front_that_follows_stays_while_members_move() -> None:

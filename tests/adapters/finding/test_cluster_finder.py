@@ -64,7 +64,7 @@ def test_the_masters_smallest_answers_lead_to_the_cluster(
 ) -> None:
     """A summary, and the tasks of one framework."""
     there = master(servers, etcd)
-    found = finder(there).find(None)
+    found = finder(there).find()
     assert found.client_urls == (url_of(etcd),)
     assert found.cluster_id == id_of(etcd)
     assert there.asked == [SUMMARY, TASKS]
@@ -75,7 +75,7 @@ def test_a_scheduler_spares_the_master(servers: list[Server], etcd: EtcdCluster)
     there, word = master(servers, etcd), scheduler(servers, etcd)
     looking = finder(there, word)
     for _ in range(3):
-        assert looking.find(None).client_urls == (url_of(etcd),)
+        assert looking.find().client_urls == (url_of(etcd),)
     assert there.asked == []
     assert word.asked == 3 * ["/stats"]
 
@@ -87,8 +87,8 @@ def test_the_scheduler_that_the_master_names_is_asked(
     word = scheduler(servers, etcd)
     there = master(servers, webui=f"http://{word.address}")
     looking = finder(there)
-    found = looking.find(None)
-    assert looking.find(found) == found
+    found = looking.find()
+    assert looking.find() == found
     assert there.asked == [SUMMARY, TASKS]
 
 
@@ -96,7 +96,7 @@ def test_a_standby_is_no_word(servers: list[Server], etcd: EtcdCluster) -> None:
     """The next one is asked."""
     standby, word = scheduler(servers, etcd, role="standby"), scheduler(servers, etcd)
     there = master(servers)
-    assert finder(there, standby, word).find(None).client_urls == (url_of(etcd),)
+    assert finder(there, standby, word).find().client_urls == (url_of(etcd),)
     assert there.asked == []
 
 
@@ -108,7 +108,7 @@ def test_an_older_master_is_asked_for_its_state(
     framework = {"id": "fw-1", "name": "etcd-c", "active": True, "tasks": [task(1, url_of(etcd))]}
     state = {"slaves": [], "frameworks": [framework]}
     there = master(servers, others={SUMMARY: None, path: state})
-    assert finder(there).find(None).client_urls == (url_of(etcd),)
+    assert finder(there).find().client_urls == (url_of(etcd),)
     assert there.asked[-1] == path
 
 
@@ -120,68 +120,90 @@ def test_a_master_that_cannot_filter_tasks_is_asked_for_its_state(
     others = [task(9, "http://127.0.0.1:1", framework_id="fw-2")]
     bodies = {TASKS: {"tasks": others}, STATE: {"slaves": [], "frameworks": [framework]}}
     there = master(servers, others=bodies)
-    assert finder(there).find(None).client_urls == (url_of(etcd),)
+    assert finder(there).find().client_urls == (url_of(etcd),)
     assert there.asked == [SUMMARY, TASKS, STATE]
 
 
 def test_two_clusters_that_answer_are_none_without_the_schedulers_word(
     servers: list[Server], etcd: EtcdCluster, another: EtcdCluster
 ) -> None:
-    """After a reseed old members may live on: neither is taken by chance, and the known one is
-    kept until the scheduler announces the other."""
+    """After a reseed old members may live on: neither is taken by chance, and the one that the
+    scheduler announced is kept when it tells nothing more."""
     there = master(servers, etcd, another)
     with pytest.raises(NotFound, match="members of 2 clusters answer"):
-        finder(there).find(None)
+        finder(there).find()
     for announced in (etcd, another):
         word = scheduler(servers, announced)
-        found = finder(there, word).find(None)
+        looking = finder(there, word)
+        found = looking.find()
         assert found.client_urls == (url_of(announced),)
-        assert finder(there).find(found) == found
+        word.bodies.clear()
+        assert looking.find() == found
 
 
 def test_the_announced_cluster_takes_the_place_of_the_known_one(
     servers: list[Server], etcd: EtcdCluster, another: EtcdCluster
 ) -> None:
-    """Though the known one still answers."""
-    known = finder(master(servers, etcd)).find(None)
-    word = scheduler(servers, another)
-    found = finder(master(servers), word).find(known)
+    """Though the known one still answers; and nobody goes back to it, whether the new one answers
+    or not."""
+    word = scheduler(servers, etcd)
+    looking = finder(master(servers, etcd), word)
+    assert looking.find().cluster_id == id_of(etcd)
+    nowhere = {"clientURL": "http://127.0.0.1:1"}
+    word.bodies["/stats"] |= {"cluster_id": id_of(another), "members": [nowhere]}
+    with pytest.raises(NotFound, match="connection refused") as caught:
+        looking.find()
+    assert caught.value.outdated
+    said = dict(word.bodies)
+    word.bodies.clear()
+    with pytest.raises(NotFound, match="has not announced"):
+        looking.find()
+    word.bodies.update(said)
+    word.bodies["/stats"] |= {"members": [{"clientURL": url_of(another)}]}
+    found = looking.find()
     assert (found.cluster_id, found.client_urls) == (id_of(another), (url_of(another),))
 
 
 def test_what_is_not_announced_is_not_found(
     servers: list[Server], etcd: EtcdCluster, another: EtcdCluster
 ) -> None:
-    """Though it answers, and nobody else does: a seed that its scheduler has not verified yet, or
-    a cluster that it does not know.  What is known stays until the scheduler says otherwise."""
-    there = master(servers, etcd)
-    reseeding = scheduler(servers, etcd, cluster_id=id_of(another), why="verifies the seed")
-    with pytest.raises(NotFound, match="has not announced") as caught:
-        finder(there, reseeding).find(None)
-    known = finder(master(servers, another)).find(None)
-    with pytest.raises(NotFound, match="has not announced") as caught:
-        finder(there, reseeding).find(known)
-    assert caught.value.outdated
-    empty = scheduler(servers, etcd, cluster_id="", members=[], why="loads the record")
-    with pytest.raises(NotFound, match="announces no cluster yet: loads the record") as caught:
-        finder(there, empty).find(known)
-    assert not caught.value.outdated
+    """Though it answers, and nobody else does: a seed that its scheduler has not verified yet."""
+    word = scheduler(servers, etcd, cluster_id=id_of(another), why="verifies the seed")
+    looking = finder(master(servers, etcd), word)
+    with pytest.raises(NotFound, match="has not announced"):
+        looking.find()
+    word.bodies.clear()
+    for _ in range(2):
+        with pytest.raises(NotFound, match="has not announced"):
+            looking.find()
 
 
-def test_an_announced_cluster_that_does_not_answer_outdates_the_known_one(
+def test_a_cluster_that_is_reseeded_is_not_to_be_used(
     servers: list[Server], etcd: EtcdCluster
 ) -> None:
-    """Nobody goes back to the old members."""
-    known = finder(master(servers, etcd)).find(None)
-    word = scheduler(
-        servers,
-        etcd,
-        cluster_id="f" * 16,
-        members=[{"clientURL": "http://127.0.0.1:1"}],
-    )
-    with pytest.raises(NotFound, match="connection refused") as caught:
-        finder(master(servers), word).find(known)
+    """Whatever answers meanwhile may be a seed that is given up; then it is as it was."""
+    word = scheduler(servers, etcd)
+    looking = finder(master(servers), word)
+    found = looking.find()
+    word.bodies["/stats"] |= {"phase": "reseeding", "why": "holds"}
+    with pytest.raises(NotFound, match="makes another cluster of it: holds") as caught:
+        looking.find()
     assert caught.value.outdated
+    word.bodies["/stats"] |= {"phase": "healthy"}
+    assert looking.find() == found
+
+
+def test_a_scheduler_without_a_cluster_changes_nothing(
+    servers: list[Server], etcd: EtcdCluster
+) -> None:
+    """It may just load its record."""
+    word = scheduler(servers, etcd)
+    looking = finder(master(servers), word)
+    looking.find()
+    word.bodies["/stats"] |= {"cluster_id": "", "members": [], "why": "loads the record"}
+    with pytest.raises(NotFound, match="announces no cluster yet: loads the record") as caught:
+        looking.find()
+    assert not caught.value.outdated
 
 
 @pytest.mark.parametrize(
@@ -197,7 +219,7 @@ def test_what_is_missing_is_said(servers: list[Server], bodies: dict[str, Any], 
     """In one line."""
     there = master(servers, others=bodies)
     with pytest.raises(NotFound, match=why) as caught:
-        finder(there).find(None)
+        finder(there).find()
     assert "\n" not in str(caught.value)
 
 
@@ -209,7 +231,7 @@ def test_the_master_is_asked_ever_more_seldom(servers: list[Server]) -> None:
         clock.now = float(second)
         before = len(there.asked)
         with pytest.raises(NotFound):
-            looking.find(None)
+            looking.find()
         if len(there.asked) > before:
             asked_at.append(second)
     assert asked_at == [0, 1, 3, 7, 15, 25, 35]
@@ -219,7 +241,7 @@ def test_a_master_that_is_not_there_is_said() -> None:
     """By its address."""
     wanted = Wanted(cluster_name="c", framework_name="etcd-c")
     with pytest.raises(NotFound, match=r"could not connect to 127\.0\.0\.1:1"):
-        ClusterFinder(wanted, FixedMaster("127.0.0.1:1")).find(None)
+        ClusterFinder(wanted, FixedMaster("127.0.0.1:1")).find()
 
 
 @pytest.mark.parametrize(
