@@ -159,6 +159,31 @@ def test_two_clusters_on_one_master_each_with_its_proxy(tmp_path: Path) -> None:
             assert [ours.end(signal.SIGINT), theirs.end(signal.SIGTERM)] == [0, 0]
 
 
+def test_a_reseed_is_followed(tmp_path: Path) -> None:
+    """A majority dies at once, and another cluster is made of the survivor: clients find there what
+    they wrote.  (How quick the reseed is decides whether the proxy is seen to wait for it.)"""
+    version = "3.5.30"
+    with (
+        local(
+            tmp_path,
+            "-cluster-size=3",
+            "-agents=3",
+            f"-etcd-bin={etcd_binary(version)}",
+            "-probe-interval-seconds=0.5",
+        ) as mesos,
+        proxy(mesos.wait_for("Mesos master: http://").split(" ")[0], version) as through,
+    ):
+        admin = mesos.wait_for("dashboard: http://").split("/")[0]
+        through.put("key", "kept")
+        before = stats(admin)["cluster_id"]
+        for name in ("etcd-1", "etcd-2"):
+            os.kill(executor_process(tmp_path, name), signal.SIGKILL)
+        until(lambda: stats(admin)["cluster_id"] != before, "another cluster is announced")
+        through.daemon.wait_for_part(f"cluster={stats(admin)['cluster_id']} ")
+        until(lambda: through.value("key") == "kept", "the new cluster is served")
+        through.put("key", "after")
+
+
 def found(etcd: EtcdCluster) -> discovery.Cluster:
     return discovery.Cluster.of(Gateway(url_of(etcd), 5.0).list_members())
 
