@@ -128,6 +128,8 @@ _SEEN = (MemberStep.LAUNCHING, MemberStep.JOINING, MemberStep.VOTER)
 def _as_seen(stored: Member, ours: Member | None) -> Member:
     if ours is None or [t.id for t in ours.tasks] != [t.id for t in stored.tasks]:
         return stored
+    if ours.generation != stored.generation:
+        return stored  # what was seen of it was another cluster's
     stored = evolve(stored, tasks=ours.tasks)
     if stored.step not in _SEEN or ours.step not in _SEEN:
         return stored
