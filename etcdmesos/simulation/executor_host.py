@@ -34,7 +34,7 @@ from etcdmesos.simulation.etcd.members import hexadecimal
 from etcdmesos.simulation.etcd.options import EtcdOptions
 from etcdmesos.simulation.etcd.process import EtcdProcess
 from etcdmesos.simulation.etcd.world import EtcdWorld
-from etcdmesos.simulation.executor_reseed import ReseedPort
+from etcdmesos.simulation.executor_reseed import ReseedPort, Watcher
 from etcdmesos.simulation.hosts import Disk, Host
 from etcdmesos.simulation.mesos.containers import Container
 from etcdmesos.simulation.mesos.executor_port import ExecutorPort
@@ -312,13 +312,15 @@ class ExecutorHosts:
         version: str,
         on_step: OnStep | None = None,
         controller: Controller | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         """`version`: of the etcd that executors bring with them; `controller`: their core, the
-        real one if none is given."""
+        real one if none is given; `watcher`: told of what is done to data directories."""
         self.etcd = etcd
         self.version = version
         self.on_step = on_step
         self.controller = controller or Controller()
+        self.watcher = watcher
         self.running: list[ExecutorHost] = []
         """In the order of their starts."""
         self.pids = 0

@@ -1,15 +1,14 @@
-"""What reseeding does to a sandbox, simulated: a CommandPort as `adapters.reseed` is one.
+"""What reseeding asks of a member's sandbox, on a simulated disk: snapshots, copies, seeds.
 
-Snapshots lie on the host's disk beside the data.  A copy is measured without a process of its own:
-what `--force-new-cluster` would make of it is worked out, and takes as long as such a run may.
+The counterpart of `adapters.reseed`: the same steps in the same order, the same ends.  Whatever is
+moved, or run with `--force-new-cluster`, is told to whoever watches.  Nothing is decided here.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
 
 from etcdmesos.adapters.etcd_gateway import GatewayError
 from etcdmesos.cluster.member_health import MemberHealth
@@ -34,27 +33,40 @@ from etcdmesos.simulation.etcd.data_directory import (
 )
 from etcdmesos.simulation.etcd.members import hexadecimal
 from etcdmesos.simulation.etcd.versions import Version
+from etcdmesos.simulation.hosts import Host
 from etcdmesos.simulation.mesos.containers import Container
 from etcdmesos.step import Command, CommandDone, CommandFailed, Event
 
 if TYPE_CHECKING:
     from etcdmesos.simulation.executor_host import ExecutorHosts
 
-__all__ = ["ReseedPort"]
+__all__ = ["ReseedPort", "Watcher"]
 
-_CALL_WITHIN = 2.0
-_READING = (0.001, 0.01)
-_COPYING = (0.2, 3.0)
-_RESTORING = (0.03, 0.3)
-"""Seconds, between these."""
+STATUS_WITHIN = 2.0
+SNAPSHOT_WITHIN = 20.0
+_READING = (0.005, 0.05)
+_COPYING = (0.2, 1.5)
+"""Seconds that a copy and its etcd take, between these."""
+_FETCHING = (0.02, 0.5)
+_RESTORING = (0.05, 0.5)
+_RENAMING = (0.001, 0.01)
+_BYTES_PER_KEY = 100
 
 
-class Impossible(Exception):
-    """The work cannot be done; the text says why."""
+class Watcher(Protocol):
+    """Told of what is done to data directories, by their paths on the host."""
+
+    def moved(self, host: Host, source: str, target: str) -> None:
+        """A data directory was renamed."""
+        ...
+
+    def forced(self, host: Host, path: str, *, own: bool) -> None:
+        """`--force-new-cluster` was run; `own`: on the member's data, and on no copy."""
+        ...
 
 
 class ReseedPort:
-    """Snapshots, the log's end, copies and seeds, each after the time that it takes."""
+    """A CommandPort for SaveSnapshot, ReadLog, RunCopy, RestoreSeed, PutBack and CancelWork."""
 
     carries_out: tuple[type, ...] = (
         SaveSnapshot,
@@ -66,159 +78,233 @@ class ReseedPort:
     )
 
     def __init__(self, hosts: ExecutorHosts, container: Container, post: Post[Event]) -> None:
-        self._hosts = hosts
-        self._container = container
-        self._disk = container.host.disk
+        host = container.host
+        self._host = host
+        self._sandbox = container.sandbox
+        self._version = Version(hosts.version)
+        self._random = hosts.etcd.random
+        self._watcher = hosts.watcher
         self._post = post
-        self._client = EtcdClient(hosts.etcd.network, container.host.name, _CALL_WITHIN)
+        self.client = EtcdClient(host.network, host.name, STATUS_WITHIN)
+        self.streams = EtcdClient(host.network, host.name, SNAPSHOT_WITHIN)
         self._closed = False
         self._cancelled = False
+        self._jobs: list[tuple[Command, Iterator[float]]] = []
+        """What works on the disk, one after the other, each yielding the seconds it takes."""
 
     def submit(self, command: Command, /) -> None:
         """Begin `command`."""
         match command:
             case SaveSnapshot():
-                self._save(command)
+                _Saving(self, command).begin()
             case ReadLog():
-                self._work(command, _READING, lambda: self._read_log(command))
+                self._work(command, self._read_log(command))
             case RunCopy():
-                self._work(command, _COPYING, lambda: self._run_copy(command))
+                self._work(command, self._run_copy(command))
             case RestoreSeed():
-                self._work(command, _RESTORING, lambda: self._restore(command))
+                self._work(command, self._restore(command))
             case PutBack():
-                self._work(command, _READING, lambda: self._put_back(command))
+                self._work(command, self._put_back(command))
             case CancelWork():
                 self._cancelled = True
-                self._post(CommandDone(command=command))
+                self.tell(CommandDone(command=command))
 
     def close(self) -> None:
-        """The executor's process ends."""
+        """The executor's process ends, and its children with it."""
         self._closed = True
 
-    def _path(self, below: str) -> str:
-        return f"{self._container.sandbox}/{below}"
-
-    def _work(
-        self, command: Command, seconds: tuple[float, float], carry_out: Callable[[], Event]
-    ) -> None:
-        self._cancelled = False
-
-        def end() -> None:
-            if self._closed:
-                return
-            try:
-                if self._cancelled:
-                    raise Impossible("ended before it was done")
-                event = carry_out()
-            except (Impossible, OfflineFailure) as error:
-                event = CommandFailed(command=command, reason=str(error))
+    def tell(self, event: Event) -> None:
+        """Post an event, unless the process has ended."""
+        if not self._closed:
             self._post(event)
 
-        etcd = self._hosts.etcd
-        etcd.clock.call_after(etcd.random.uniform(*seconds) + self._disk.fsync_seconds(), end)
+    # One after the other
+
+    def _work(self, command: Command, job: Iterator[float]) -> None:
+        self._cancelled = False
+        self._jobs.append((command, job))
+        if len(self._jobs) == 1:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Do the next part of the job under way; wait as long as it takes."""
+        if self._closed:
+            return
+        command, job = self._jobs[0]
+        try:
+            seconds = next(job)
+        except StopIteration:
+            self._next()
+        except OfflineFailure as failure:
+            self.tell(CommandFailed(command=command, reason=str(failure)))
+            self._next()
+        else:
+            self._host.disk.clock.call_after(seconds, self._go_on)
+
+    def _next(self) -> None:
+        del self._jobs[0]
+        if self._jobs:
+            self._go_on()
+
+    def _takes(self, seconds: tuple[float, float]) -> float:
+        return self._random.uniform(*seconds) + self._host.disk.fsync_seconds()
+
+    def _still_wanted(self) -> None:
+        if self._cancelled:
+            raise OfflineFailure("ended before it was done")
+
+    # The disk
+
+    def _path(self, below: str) -> str:
+        return f"{self._sandbox}/{below}"
 
     def _data(self, below: str) -> DataDirectory:
-        found = self._disk.read(self._path(below))
-        if not isinstance(found, DataDirectory) or found.empty:
-            raise Impossible("there is no write-ahead log")
-        if found.damaged:
-            raise Impossible("the disk returns rubbish")
+        found = self._host.disk.read(self._path(below))
+        if not isinstance(found, DataDirectory):
+            raise OfflineFailure(f"there is no {below}")
         return found
 
-    # The running member: its Status, the snapshot, its Status again
-
-    def _save(self, command: SaveSnapshot) -> None:
-        def failed(error: GatewayError | str) -> None:
-            if not self._closed:
-                self._post(CommandFailed(command=command, reason=str(error)))
-
-        def begun(before: MemberHealth | GatewayError) -> None:
-            if isinstance(before, GatewayError):
-                failed(before)
-                return
-            self._client.snapshot(command.client_url, lambda answer: taken(before, answer))
-
-        def taken(before: MemberHealth, answer: Snapshot | GatewayError) -> None:
-            if isinstance(answer, GatewayError):
-                failed(answer)
-                return
-            self._client.status(command.client_url, lambda after: ended(before, answer, after))
-
-        def ended(
-            before: MemberHealth, answer: Snapshot, after: MemberHealth | GatewayError
-        ) -> None:
-            if isinstance(after, GatewayError):
-                failed(after)
-            elif (before.revision, before.applied_index) != (after.revision, after.applied_index):
-                failed("the member took in more while the snapshot was taken")
-            elif not self._closed:
-                saved = self._keep(command.path, answer, before.applied_index)
-                self._post(
-                    SnapshotSaved(generation=command.generation, of_copy=False, snapshot=saved)
-                )
-
-        self._client.status(command.client_url, begun)
-
-    def _keep(self, path: str, snapshot: Snapshot, applied_index: int) -> SavedSnapshot:
-        self._disk.delete(self._path(path))
-        self._disk.write(self._path(path), snapshot)
+    def keep(self, path: str, snapshot: Snapshot, applied_index: int) -> SavedSnapshot:
+        """Write a snapshot's file in the place of an earlier one.  Raises OfflineFailure."""
+        if self._host.disk.full:
+            raise OfflineFailure("no space left on device")
+        self._host.disk.delete(self._path(path))
+        self._host.disk.write(self._path(path), snapshot)
         return SavedSnapshot(
-            sha256=_sha256(snapshot),
-            size=20512,
+            sha256=sha256_of(snapshot),
+            size=_BYTES_PER_KEY * len(snapshot.state.keys),
             revision=snapshot.revision,
             applied_index=applied_index,
             path=path,
         )
 
-    # The stopped member
+    def _move(self, source: str, target: str) -> None:
+        self._host.disk.rename(self._path(source), self._path(target))
+        if self._watcher is not None:
+            self._watcher.moved(self._host, self._path(source), self._path(target))
 
-    def _read_log(self, command: ReadLog) -> Event:
+    def _read_log(self, command: ReadLog) -> Iterator[float]:
+        yield self._takes(_READING)
         data = self._data(command.data_directory)
-        return LogRead(
-            end=LogEnd(
-                term=data.hard_state.term,
-                commit_index=data.hard_state.commit,
-                cluster_id=hexadecimal(data.cluster_id),
-                member_id=hexadecimal(data.member_id),
-            )
+        if data.damaged or data.empty:
+            raise OfflineFailure("no file of the log can be read")
+        end = LogEnd(
+            term=data.hard_state.term,
+            commit_index=data.hard_state.commit,
+            cluster_id=hexadecimal(data.cluster_id),
+            member_id=hexadecimal(data.member_id),
         )
+        self.tell(LogRead(end=end))
 
-    def _run_copy(self, command: RunCopy) -> Event:
-        copy = self._data(command.data_directory).copy()
+    def _run_copy(self, command: RunCopy) -> Iterator[float]:
+        data = self._data(command.data_directory)
+        if self._host.disk.full:
+            raise OfflineFailure("no space left on device")
+        own = command.copy_directory == command.data_directory
+        copy = data if own else data.copy()
+        yield self._takes(_COPYING)
+        self._still_wanted()
+        if copy.damaged or copy.empty:
+            raise OfflineFailure("the copy's etcd ended: the database cannot be read")
+        if copy.member_id not in copy.state().voters:
+            raise OfflineFailure("the copy's etcd ended: removed all voters")
+        if self._watcher is not None:
+            self._watcher.forced(self._host, self._path(command.data_directory), own=own)
         copy.force_new_cluster()
         snapshot = Snapshot(copy.state(), copy.member_id, copy.cluster_id)
-        saved = self._keep(command.path, snapshot, command.applied_index)
-        return SnapshotSaved(generation=command.generation, of_copy=True, snapshot=saved)
+        saved = self.keep(command.path, snapshot, command.applied_index)
+        self.tell(SnapshotSaved(generation=command.generation, of_copy=True, snapshot=saved))
 
-    def _restore(self, command: RestoreSeed) -> Event:
-        snapshot = self._disk.read(self._path(command.snapshot))
-        if not isinstance(snapshot, Snapshot) or _sha256(snapshot) != command.sha256:
-            raise Impossible(f"{command.snapshot} is not the snapshot that was chosen")
-        data = self._path(command.data_directory)
-        self._disk.rename(data, self._path(command.aside))
+    def _restore(self, command: RestoreSeed) -> Iterator[float]:
+        yield self._takes(_FETCHING)
+        disk = self._host.disk
+        snapshot = disk.read(self._path(command.snapshot))
+        if not isinstance(snapshot, Snapshot) or sha256_of(snapshot) != command.sha256:
+            raise OfflineFailure(f"{command.snapshot} has another SHA-256 now")
+        if disk.full:
+            raise OfflineFailure("no space left on device")
+        self._data(command.data_directory)
+        if disk.read(self._path(command.aside)) is not None:
+            raise OfflineFailure(f"{command.aside} exists already")
+        self._still_wanted()
+        self._move(command.data_directory, command.aside)
+        yield self._takes(_RESTORING)
+        self._still_wanted()
+        if disk.full:
+            raise OfflineFailure("no space left on device")
         restored = restore(
             snapshot,
-            version=Version(self._hosts.version),
+            version=self._version,
             name=command.name,
             initial_cluster=f"{command.name}={command.peer_url}",
             token=command.token,
             bump_revision=command.bump_revision,
         )
-        self._disk.write(data, restored)
-        return SeedRestored(generation=command.generation)
+        disk.write(self._path(command.data_directory), restored)
+        self.tell(SeedRestored(generation=command.generation))
 
-    def _put_back(self, command: PutBack) -> Event:
-        data, aside = self._path(command.data_directory), self._path(command.aside)
-        if self._disk.read(aside) is not None:
-            if self._disk.read(data) is not None:
-                self._disk.rename(data, self._path(command.failed))
-            self._disk.rename(aside, data)
+    def _put_back(self, command: PutBack) -> Iterator[float]:
+        yield self._takes(_RENAMING)
+        disk = self._host.disk
+        if disk.read(self._path(command.aside)) is not None:
+            if disk.read(self._path(command.data_directory)) is not None:
+                self._move(command.data_directory, command.failed)
+            self._move(command.aside, command.data_directory)
         for path in command.remove:
-            self._disk.delete(self._path(path))
-        return CommandDone(command=command)
+            disk.delete(self._path(path))
+        self.tell(CommandDone(command=command))
 
 
-def _sha256(snapshot: Snapshot) -> str:
-    """Of what a snapshot's file would hold."""
-    content = [snapshot.revision, snapshot.member_id, snapshot.cluster_id, snapshot.keys]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+class _Saving:
+    """A snapshot of the running etcd: Status, stream, Status again."""
+
+    def __init__(self, work: ReseedPort, command: SaveSnapshot) -> None:
+        self._work = work
+        self._command = command
+        self._before: MemberHealth | None = None
+        self._snapshot: Snapshot | None = None
+
+    def begin(self) -> None:
+        """Ask for the first Status."""
+        self._work.client.status(self._command.client_url, self._or_fail(self._first))
+
+    def _or_fail(self, go_on: Callable[[Any], None]) -> Callable[[Any], None]:
+        def answered(answer: Any) -> None:
+            if isinstance(answer, GatewayError):
+                self._work.tell(CommandFailed(command=self._command, reason=str(answer)))
+            else:
+                go_on(answer)
+
+        return answered
+
+    def _first(self, health: MemberHealth) -> None:
+        self._before = health
+        url = self._command.client_url
+        self._work.streams.snapshot(url, self._or_fail(self._streamed))
+
+    def _streamed(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._work.client.status(self._command.client_url, self._or_fail(self._last))
+
+    def _last(self, health: MemberHealth) -> None:
+        before, command = self._before, self._command
+        assert before is not None
+        assert self._snapshot is not None
+        if (before.revision, before.applied_index) != (health.revision, health.applied_index):
+            reason = "the member took in more while the snapshot was taken"
+            self._work.tell(CommandFailed(command=command, reason=reason))
+            return
+        try:
+            saved = self._work.keep(command.path, self._snapshot, before.applied_index)
+        except OfflineFailure as failure:
+            self._work.tell(CommandFailed(command=command, reason=str(failure)))
+            return
+        generation = command.generation
+        self._work.tell(SnapshotSaved(generation=generation, of_copy=False, snapshot=saved))
+
+
+def sha256_of(snapshot: Snapshot) -> str:
+    """A number that no other content has."""
+    state = snapshot.state
+    content = (snapshot.cluster_id, state.applied, state.revision, sorted(state.keys.items()))
+    return hashlib.sha256(repr(content).encode()).hexdigest()

@@ -5,6 +5,8 @@ A trace of facts is all an oracle needs, so each is tested on traces written by 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from attrs import frozen
 
 from etcdmesos.cluster.model import Model
@@ -12,6 +14,9 @@ from etcdmesos.cluster.record import Record
 from etcdmesos.step import Command, Event, Step
 
 __all__ = [
+    "ClusterForced",
+    "Committed",
+    "DataMoved",
     "Erased",
     "EtcdEnded",
     "EtcdStarted",
@@ -106,6 +111,47 @@ class EtcdStarted(Fact):
     """Host and path of the data directory."""
     removed: bool = False
     """An earlier etcd of this executor ended because it was removed from its cluster."""
+    again: bool = False
+    """This executor has started an etcd before."""
+    held: bool = False
+    """The executor's disk says that its member is held."""
+    forced: bool = False
+    """With `--force-new-cluster`."""
+    founds: bool = False
+    """With no data, as a member of a new cluster."""
+    cluster_id: str = ""
+    """Of the data it starts on, "" without any."""
+    voters: int = 0
+    """How many the data it starts on list."""
+
+
+@frozen(kw_only=True)
+class DataMoved(Fact):
+    """A member's data directory was renamed."""
+
+    host: str
+    source: str
+    target: str
+    content: str
+    """What lies in it: the same for the same bytes."""
+
+
+@frozen(kw_only=True)
+class ClusterForced(Fact):
+    """`--force-new-cluster` was run beside an executor's etcd."""
+
+    path: str
+    own: bool
+    """On a member's data, and on no copy."""
+
+
+@frozen(kw_only=True)
+class Committed(Fact):
+    """A leader committed an entry, while a cluster of a later generation had begun."""
+
+    token: str
+    by_hand: bool
+    """People have changed member lists in this world."""
 
 
 @frozen(kw_only=True)
@@ -170,6 +216,9 @@ class WriteAcknowledged(Fact):
 
     key: str
     token: str
+    revision: int = 0
+    index: int = 0
+    """raft's, of its entry; 0: not known."""
 
 
 # The end
@@ -192,6 +241,12 @@ class Settled(Fact):
     """How many voters etcd really lists; None when it is not known."""
     listed: int | None = None
     """How many members of any kind."""
+    data: Mapping[str, str] = {}
+    """What lies in every data directory, by host and path."""
+    sound: bool = True
+    """Whether a member that runs has data that can be read."""
+    operator: bool = True
+    """Whether people answer when they are waited for."""
     leaders: int = 1
     """How many schedulers take themselves for the one that may act."""
     unsaid: tuple[str, ...] = ()

@@ -50,6 +50,8 @@ class Disk:
     """Every fsync takes this many times as long."""
     stalled_until: float = 0.0
     """No fsync ends before this moment."""
+    full: bool = False
+    """There is room for no further snapshot or copy."""
     _content: dict[str, OnDisk] = field(factory=dict)
 
     def read(self, path: str) -> OnDisk | None:

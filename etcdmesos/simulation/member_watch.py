@@ -37,9 +37,9 @@ class MemberWatch:
         self._world = world
         self._clusters: dict[int, _Cluster] = {}
         self._caught_up: set[int] = set()
-        world.etcd.on_applied = self._applied
 
-    def _applied(self, process: EtcdProcess, index: int, entry: Entry) -> None:
+    def applied(self, process: EtcdProcess, index: int, entry: Entry) -> None:
+        """A member has applied an entry."""
         state = process.raft.state
         if process.member_id in state.learners:
             self._follow(process, index)

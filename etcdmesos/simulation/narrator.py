@@ -5,8 +5,10 @@ Probes and timers are left out unless they change something: what is told are st
 
 from __future__ import annotations
 
+from etcdmesos import orders
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
+from etcdmesos.cluster.episode import Reseed
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.why import why
@@ -65,6 +67,8 @@ def _event(event: Event) -> str:
         return "no record" if record is None else f"record of epoch {record.epoch}"
     if isinstance(event, e.MasterStateRead):
         return f"master's state: {event.state.outstanding_agents} agents outstanding"
+    if isinstance(event, e.ExecutorSaid):
+        return _message(event.data)
     reason = getattr(event, "reason", "") or getattr(event, "agent_id", "")
     return f"{name}{': ' if reason else ''}{reason}"
 
@@ -83,9 +87,24 @@ def _command(command: Command) -> str:
         return f"{name} {', '.join(command.offer_ids)}"
     if isinstance(command, c.Reconcile):
         return f"{name} {', '.join(task for task, _ in command.tasks) or 'everything'}"
+    if isinstance(command, c.SendMessage):
+        return _message(command.data)
     if isinstance(command, c.Exit):
         return f"{name} {command.status} {command.reason}"
     return name
+
+
+def _message(data: bytes) -> str:
+    """An order, or what an executor says of itself."""
+    message = orders.decode(data)
+    name, task = type(message).__name__, message.task_id
+    if isinstance(message, orders.Report):
+        failed = f", {message.failed} failed: {message.reason}" if message.failed else ""
+        saved = f", snapshot of {message.snapshot.revision}" if message.snapshot else ""
+        at = f"{message.epoch}, generation {message.generation}"
+        return f"{task} is {message.standing.value}, epoch {at}{saved}{failed}"
+    generation = getattr(message, "generation", 0)
+    return f"{name} {task}, generation {generation}"
 
 
 def _record(before: Record, after: Record) -> str:
@@ -103,4 +122,13 @@ def _record(before: Record, after: Record) -> str:
         elif known.step is not member.step:
             changes.append(f"{member.name} {member.step.value}")
     changes += [f"without {name}" for name in old_members]
+    if before.reseed != after.reseed:
+        changes.append(_reseed(after.reseed))
     return f"{after.epoch}.{after.sequence}: {', '.join(changes) or 'details'}"
+
+
+def _reseed(reseed: Reseed | None) -> str:
+    if reseed is None:
+        return "no reseed"
+    seed = f" from {reseed.seed}" if reseed.seed else ""
+    return f"reseed {reseed.generation} {reseed.stage.value}{seed}"

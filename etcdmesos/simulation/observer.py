@@ -6,6 +6,7 @@ executors by the commands that their cores ask for.  It judges nothing and chang
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from attrs import define
@@ -18,7 +19,10 @@ from etcdmesos.executor.model import ExecutorRecord, Model
 from etcdmesos.executor.settings import Settings
 from etcdmesos.simulation import facts as f
 from etcdmesos.simulation.etcd import EtcdProcess
-from etcdmesos.simulation.etcd.log import Kind
+from etcdmesos.simulation.etcd.data_directory import DataDirectory
+from etcdmesos.simulation.etcd.log import Entry, Kind
+from etcdmesos.simulation.etcd.members import hexadecimal
+from etcdmesos.simulation.hosts import Host
 from etcdmesos.simulation.member_watch import MemberWatch
 from etcdmesos.simulation.mesos.master import Call
 from etcdmesos.simulation.options import Cores
@@ -39,6 +43,7 @@ class _ExecutorView:
 
     model: Model
     served: bool = False
+    started: bool = False
     removed: bool = False
 
 
@@ -64,6 +69,13 @@ class Observer:
         self._world = world
         self._executors: dict[str, _ExecutorView] = {}
         self._members = MemberWatch(world)
+        self._newest = 0
+        """The highest generation of which an etcd was started."""
+        self._generations: dict[str, int] = {}
+        """By token."""
+        self._entries: dict[str, tuple[str, int]] = {}
+        """By key, the token of the cluster that has committed its write, and where in the log."""
+        world.etcd.on_applied = self._applied
         world.etcd.on_event = self._etcd_event
         world.etcd.on_elected = self._elected
 
@@ -138,6 +150,11 @@ class Observer:
         spec = view.model.spec if view is not None else None
         assert view is not None
         assert spec is not None, "an etcd was started by an executor without a member"
+        found = process.host.disk.read(process.options.data_directory)
+        data = found if isinstance(found, DataDirectory) and not found.empty else None
+        again, view.started = view.started, True
+        self._newest = max(self._newest, spec.generation)
+        self._generations[process.options.token] = spec.generation
         self._world.see(
             f.EtcdStarted(
                 executor=task_id,
@@ -148,8 +165,45 @@ class Observer:
                 epoch_seen=view.model.record.epoch,
                 directory=f"{process.host.name}:{process.options.data_directory}",
                 removed=view.removed,
+                again=again,
+                held=view.model.record.held is not None,
+                forced=process.options.force_new_cluster,
+                founds=data is None and process.options.initial_cluster_state == "new",
+                cluster_id=hexadecimal(data.cluster_id) if data is not None else "",
+                voters=len(data.state().voters) if data is not None else 0,
             )
         )
+
+    def _applied(self, process: EtcdProcess, index: int, entry: Entry) -> None:
+        """A member has applied an entry."""
+        token = process.options.token
+        if entry.kind is Kind.PUT:
+            self._entries.setdefault(entry.data[0], (token, index))
+        self._members.applied(process, index, entry)
+        leads = process.raft.leadership is not None
+        if leads and self._generations.get(token, self._newest) < self._newest:
+            by_hand = bool(self._world.operator.changed)
+            self._world.see(f.Committed(token=token, by_hand=by_hand))
+
+    def entry_of(self, key: str) -> tuple[str, int]:
+        """The token of the cluster that has committed the write of `key`, and where in its log."""
+        return self._entries[key]
+
+    def moved(self, host: Host, source: str, target: str) -> None:
+        """An executor renamed a data directory."""
+        found = host.disk.read(target)
+        assert isinstance(found, DataDirectory)
+        self._world.say(host.name, f"{source} is now {target}")
+        self._world.see(
+            f.DataMoved(
+                host=host.name, source=source, target=target, content=fingerprint(found)
+            )
+        )
+
+    def forced(self, host: Host, path: str, *, own: bool) -> None:
+        """An executor had `--force-new-cluster` run on a copy of a data directory."""
+        self._world.say(host.name, f"runs {'' if own else 'a copy of '}{path} as a new cluster")
+        self._world.see(f.ClusterForced(path=f"{host.name}:{path}", own=own))
 
     def _etcd_ended(self, process: EtcdProcess) -> None:
         task_id = self._task_of(process)
@@ -192,7 +246,36 @@ class Observer:
                 one.model is not None and one.model.leadership.held for one in world.schedulers
             ),
             unsaid=self._unsaid(),
+            data=self._data(),
+            sound=self._sound(record, alive),
+            operator=world.options.operator,
         )
+
+    def _data(self) -> dict[str, str]:
+        """What lies in all data directories."""
+        return {
+            f"{host.name}:{path}": fingerprint(found)
+            for host in self._world.hosts.all()
+            for path in host.disk.paths
+            if isinstance(found := host.disk.read(path), DataDirectory) and not found.empty
+        }
+
+    def _sound(self, record: Record | None, alive: set[str]) -> bool:
+        """Whether a member that runs has data that a new cluster can be made of."""
+        members = record.members if record is not None else ()
+        tasks = [t.id for m in members for t in m.tasks if t.id in alive]
+        for task_id in tasks:
+            view = self._executors.get(task_id)
+            executor = self._world.executors.with_task(task_id)
+            if view is None or executor is None or view.model.spec is None:
+                continue
+            path = f"{view.model.settings.sandbox}/{view.model.data_directory}"
+            found = executor.container.host.disk.read(path)
+            if isinstance(found, DataDirectory) and not found.empty and not found.damaged:
+                # A learner's data are none that --force-new-cluster takes.
+                if found.member_id in found.state().voters:
+                    return True
+        return False
 
     def _keys_served(self, record: Record | None) -> frozenset[str] | None:
         """What the leader of the recorded cluster, if it has a quorum, has applied."""
@@ -227,3 +310,14 @@ def _keys_in_log(process: EtcdProcess) -> frozenset[str]:
         if entry.kind is Kind.PUT:
             keys.add(entry.data[0])
     return frozenset(keys)
+
+
+def fingerprint(data: DataDirectory) -> str:
+    """The same for the same bytes, and for no others."""
+    log = data.log
+    content = (
+        (data.member_id, data.cluster_id, data.hard_state, data.backend_index),
+        (log.base_index, log.base_term, len(log.entries), tuple(log.entries)),
+        (sorted(data.only_in_backend), data.damaged),
+    )
+    return hashlib.sha256(repr(content).encode()).hexdigest()

@@ -1,4 +1,5 @@
-"""The operator: what people do to etcd with etcdctl, behind the scheduler's back.
+"""The operator: what people do to etcd with etcdctl, behind the scheduler's back, and what they
+order of the scheduler.
 
 Only faults ask anything of him, and he asks etcd as any client does.  What he changed by hand is
 written down, so that no scheduler is blamed for it.
@@ -9,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etcdmesos.adapters.etcd_gateway import GatewayError
+from etcdmesos.cluster.events import ReseedAsked
+from etcdmesos.cluster.why import why
 from etcdmesos.simulation.etcd import EtcdClient, EtcdProcess
 from etcdmesos.simulation.etcd.client import Alarm
 from etcdmesos.simulation.etcd.members import hexadecimal
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Operator"]
 
 TIMEOUT = 5.0
+LOOKS_EVERY = 20.0
+"""Seconds between two looks at what is waited for."""
+WAITED_FOR = "waits for POST /reseed"
 AGAIN = 5.0
 """Seconds between two attempts to disarm an alarm."""
 
@@ -31,6 +37,7 @@ class Operator:
         self.changed: set[str] = set()
         """Peer URLs that he added and ids of members that he removed."""
         self._world = world
+        self._asked = 0
         self._client = EtcdClient(world.network, PARTY, TIMEOUT)
 
     def add(self, through: EtcdProcess, peer_url: str, *, learner: bool) -> None:
@@ -43,6 +50,18 @@ class Operator:
         """`etcdctl member remove`."""
         self.changed.add(hexadecimal(member))
         self._client.remove_member(through.options.client_url, hexadecimal(member), _whatever)
+
+    def reseed(self, member: str = "") -> None:
+        """`POST /reseed`, whatever comes of it."""
+        self._asked += 1
+        self._world.scheduler.post(ReseedAsked(number=self._asked, member=member))
+
+    def look_after(self) -> None:
+        """From now on, order a reseed whenever that is what is waited for."""
+        self._world.clock.call_after(LOOKS_EVERY, self.look_after)
+        model, now = self._world.scheduler.model, self._world.scheduler.now
+        if model is not None and WAITED_FOR in why(model, now):
+            self.reseed()
 
     def disarm(self, alarm: str) -> None:
         """`etcdctl alarm disarm`, once there is space again; until it is done."""

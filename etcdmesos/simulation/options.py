@@ -11,10 +11,11 @@ from etcdmesos.cluster.constraints import parse
 from etcdmesos.cluster.controller import Controller
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
-from etcdmesos.cluster.settings import Artifacts, Settings
+from etcdmesos.cluster.settings import Artifacts, ReseedPolicy, Restorer, Settings
 from etcdmesos.executor.controller import Controller as ExecutorController
 from etcdmesos.executor.model import ExecutorRecord
 from etcdmesos.executor.model import Model as ExecutorModel
+from etcdmesos.simulation.etcd.versions import Version
 from etcdmesos.simulation.mesos.options import AgentSpec
 from etcdmesos.step import Event, Step
 
@@ -76,6 +77,12 @@ class Options:
     """Whether faults begin before the cluster was healthy once."""
     write_pause: float = 2.0
     """Between two writes of the clients."""
+    auto_reseed: bool = True
+    reseed_timeout: float = 240.0
+    reseed_policy: ReseedPolicy = ReseedPolicy.TIMEOUT
+    """As the scheduler's flags have them."""
+    operator: bool = True
+    """Whether somebody orders a reseed at last, when that is waited for."""
     neighbour: bool = False
     """Whether another framework of the same name has tasks at first."""
 
@@ -102,6 +109,7 @@ class Options:
                 executor_uri="http://scheduler/executor",
                 etcd_uri=f"http://scheduler/etcd-{self.etcd_version}",
                 etcd_sha256="00" * 32,
+                restorer=self._restorer(),
             ),
             single_instance_per_agent=self.single_instance,
             constraints=parse(self.constraints),
@@ -111,6 +119,19 @@ class Options:
             probe_interval_settling=PROBE_INTERVAL_SETTLING,
             membership_interval=max(10.0, self.probe_interval),
             bootstrap_limit=self.bootstrap_limit,
-            # No simulated executor can be held yet.
-            auto_reseed=False,
+            auto_reseed=self.auto_reseed,
+            reseed_timeout=self.reseed_timeout,
+            reseed_policy=self.reseed_policy,
+            # Nobody waits an hour for a simulated attempt.
+            reseed_again=10.0,
+            reseed_again_most=60.0,
+        )
+
+    def _restorer(self) -> Restorer:
+        version = Version(self.etcd_version)
+        return Restorer(
+            name="etcdctl" if version.minor == (3, 4) else "etcdutl",
+            uri="http://scheduler/restorer",
+            sha256="11" * 32,
+            bumps=version.bumps_revisions,
         )

@@ -62,6 +62,25 @@ class Promise(enum.Enum):
         """Without the Mesos master, the ZooKeeper session or a finished reconciliation, nothing is
         changed. A reconciled UNKNOWN is accounted for; it is not dead.""",
     )
+    RESEED = (
+        "7",
+        """Reseed only after quorum has been gone without a break: no survivor reports a leader, no
+        probe commits, and Mesos or the executors confirm it by a path other than the probes. Only
+        time watched by a connected holder counts. Proven safe, it goes ahead at once. Not proven,
+        with -reseed-policy=timeout it goes ahead after -reseed-timeout once Mesos reports every
+        other such voter UNREACHABLE, LOST or UNKNOWN on an agent that is not registered, and says
+        that a second cluster may serve; otherwise it waits for the operator. Every reseed says that
+        acknowledged writes may be missing, and from which revision.""",
+    )
+    SEED = (
+        "8",
+        """Reseeding touches nothing it can't put back. Hold, then seed: any sign of the old quorum
+        before the seed starts releases the holds. The seed's data directory is set aside by rename,
+        never changed; the seed starts from a snapshot restored under a new token, so it has a new
+        cluster id and no old member can join it. --force-new-cluster is only ever run on a copy.
+        Announced only when it shows exactly one member, itself, and commits a probe. A failed seed
+        is confirmed stopped before the next attempt, which is a new generation.""",
+    )
     BOOTSTRAP = (
         "9",
         """A cluster that has ever served is never bootstrapped empty again. Before any bootstrap

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from etcdmesos.cluster.commands import ProbeMember, ProbeProgress
+from etcdmesos.cluster.commands import AnswerOperator, ProbeMember, ProbeProgress
 from etcdmesos.cluster.events import StopAsked
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.observe.store import FIRST_SAVE
@@ -38,6 +38,18 @@ GO_ON_WITHIN = 0.02
 """Seconds within which the threads of a stopped process go on, one before the other."""
 STEPS_MAX = 400
 """In one virtual second; more is a loop."""
+
+
+class _Answers:
+    """A CommandPort for what the operator is answered, which he reads."""
+
+    carries_out: tuple[type, ...] = (AnswerOperator,)
+
+    def submit(self, command: Command, /) -> None:
+        """It is shown to him."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
 
 class SchedulerHost:
@@ -116,6 +128,7 @@ class SchedulerHost:
         core.on_exit = self._exited
         core.on_error = self._failed
         core.attach(EtcdPort(EtcdClient(world.network, self.host.name), core.post))
+        core.attach(_Answers())
         for port in world.mesos_ports(self.host.name, core.post):
             core.attach(port)
         self._core, self._clock = core, clock
@@ -138,6 +151,11 @@ class SchedulerHost:
         """SIGTERM."""
         if self._core is not None:
             self._core.post(StopAsked())
+
+    def post(self, event: Event) -> None:
+        """Have an event arrive at the running process, as one of the admin interface does."""
+        if self._core is not None:
+            self._core.post(event)
 
     def pause(self) -> None:
         """SIGSTOP."""

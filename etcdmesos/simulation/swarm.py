@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from random import Random
+from typing import Any
 
+from etcdmesos.cluster.settings import ReseedPolicy
+from etcdmesos.simulation.faults import majorities, registered
 from etcdmesos.simulation.options import Options
 
 __all__ = ["draw"]
@@ -26,6 +29,10 @@ ELECTED = 0.7
 """How many worlds have two schedulers and an election."""
 SESSION_MOST = 40.0
 """Seconds; servers accept no more of a client (20 ticks of 2 s)."""
+LOSING = 0.5
+"""How many worlds have faults that take the quorum away."""
+AUTOMATIC, OPERATED = 0.8, 0.85
+"""How many reseed by themselves, and have an operator who answers."""
 ZONED = 0.25
 """How many worlds have zones."""
 
@@ -33,6 +40,9 @@ ZONED = 0.25
 def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> Options:
     """The world of a seed; `cluster_size` fixes that one choice and leaves the others."""
     random = Random(f"swarm {seed}")  # noqa: S311 (nothing secret)
+    kinds = registered()
+    losing = [name for name in faults if kinds[name].__module__ == majorities.__name__]
+    usual = [name for name in faults if name not in losing]
     sizes = [size for size, often in SIZES for _ in range(often)]
     size = random.choice(sizes)
     size = size if cluster_size is None else cluster_size
@@ -57,14 +67,36 @@ def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> O
         elected=_elected(seed),
         session_timeout=_session_timeout(seed, unhurried),
         ping_timeout=max(random.choice((1.0, 1.0, 15.0)), min(unhurried, 15.0)),
-        faults=_mix(random, sorted(faults)),
+        faults={**_mix(random, sorted(usual)), **_losing_quorum(seed, sorted(losing))},
         faults_wanted=random.randint(5, 12),
         fault_pause=fault_pause,
         fault_seconds=random.choice((1.0, 4.0, 15.0, 60.0)),
         early=random.random() < 0.5,
         write_pause=max(random.choice((1.0, 3.0, 10.0)), unhurried),
         neighbour=random.random() < 0.04,
+        **_reseeding(seed),
     )
+
+
+def _reseeding(seed: int) -> dict[str, Any]:
+    """What operators say of reseeding; drawn apart, so that the rest stays what it was."""
+    random = Random(f"reseeding {seed}")  # noqa: S311 (nothing secret)
+    policies = (ReseedPolicy.TIMEOUT, ReseedPolicy.TIMEOUT, ReseedPolicy.PROVEN)
+    return {
+        "auto_reseed": random.random() < AUTOMATIC,
+        "reseed_timeout": random.choice((10.0, 40.0, 240.0)),
+        "reseed_policy": random.choice(policies),
+        "operator": random.random() < OPERATED,
+    }
+
+
+def _losing_quorum(seed: int, names: list[str]) -> dict[str, float]:
+    """In about half of all worlds, some of the faults that take a quorum away."""
+    random = Random(f"quorum {seed}")  # noqa: S311 (nothing secret)
+    if random.random() >= LOSING:
+        return {}
+    share, often = random.choice((0.15, 0.4, 0.8)), random.choice((RARE, 1.0, OFTEN))
+    return {name: often for name in names if random.random() < share}
 
 
 def _elected(seed: int) -> bool:

@@ -2,10 +2,12 @@
 acknowledged is remembered.
 
 They trust `/members` alone, as real ones do, and keep its last answer while no scheduler gives one.
+Some are behind, and write through members that are announced no more.
 """
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from etcdmesos.adapters.etcd_gateway import GatewayError
@@ -20,6 +22,8 @@ __all__ = ["PARTY", "Workload"]
 
 PARTY = "client"
 TIMEOUT = 5.0
+BEHIND = 0.2
+"""How many writes go through members of the past, where there are any."""
 
 
 class Workload:
@@ -32,6 +36,10 @@ class Workload:
         self._pause = pause
         self._client = EtcdClient(world.network, PARTY, TIMEOUT)
         self._announced: tuple[str, ...] = ()
+        self._known: dict[str, None] = {}
+        """All that were ever announced."""
+        # Of its own, so that a client that is behind shifts nothing else.
+        self._random = Random(f"clients {world.options.seed}")  # noqa: S311 (nothing secret)
         world.network.add_party(PARTY)
         world.clock.call_after(pause, self._write)
 
@@ -42,14 +50,17 @@ class Workload:
         if not self._announced:
             return
         url = self._announced[world.random.randrange(len(self._announced))]
+        gone = [known for known in self._known if known not in self._announced]
+        if gone and self._random.random() < BEHIND:
+            url = self._random.choice(gone)
         self.sent += 1
-        key, asked = f"key-{self.sent}", world.token_at(url)
+        key = f"key-{self.sent}"
 
         def answered(answer: Any) -> None:
             if not isinstance(answer, GatewayError):
                 self.acknowledged += 1
-                token = world.token_at(url) or asked
-                world.see(WriteAcknowledged(key=key, token=token))
+                token, index = world.observer.entry_of(key)
+                world.see(WriteAcknowledged(key=key, token=token, revision=answer, index=index))
 
         self._client.put(url, key, answered)
 
@@ -61,3 +72,4 @@ class Workload:
             return
         members = report.members(model, scheduler.now)
         self._announced = tuple(m["clientURL"] for m in members if m["serving"])
+        self._known.update(dict.fromkeys(self._announced))

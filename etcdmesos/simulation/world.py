@@ -77,6 +77,7 @@ class World:
             self.etcd,
             options.etcd_version,
             controller=WatchedExecutor(self.observer, self.cores),
+            watcher=self.observer,
         )
         agents = [self.hosts.add(f"agent-{n}") for n in range(1, options.agents + 1)]
         self.mesos = SimulatedMesos(
@@ -206,6 +207,7 @@ class World:
         self.mesos.resume_master()
         self.mesos.start_master()
         self.mesos.registry.launches_to_refuse = 0
+        self.mesos.registry.message_fate = None
         for agent in self.mesos.agents:
             self.mesos.power_on(agent)
             self.mesos.resume_agent(agent)
@@ -213,14 +215,18 @@ class World:
             self.mesos.disks[agent].launches_to_fail = 0
         for host in self.hosts.all():
             host.power_on()
-            host.disk.slowness, host.disk.stalled_until = 1.0, 0.0
+            host.disk.slowness, host.disk.stalled_until, host.disk.full = 1.0, 0.0, False
         for process in tuple(self.etcd.processes):
             process.resume()
+        for executor in tuple(self.executors.running):
+            executor.core.resume()
         if self.neighbour is not None:
             self.neighbour.tear_down()
         for scheduler in self.schedulers:
             scheduler.resume()
             scheduler.start()
+        if self.options.operator:
+            self.operator.look_after()
 
     def check(self) -> None:
         """Raise ImpossibleWorld if this world could not exist."""

@@ -9,6 +9,7 @@ from etcdmesos.simulation.faults import (
     coincidences,
     etcds,
     executors,
+    majorities,
     masters,
     members,
     networks,
@@ -17,7 +18,18 @@ from etcdmesos.simulation.faults import (
 )
 from etcdmesos.simulation.faults.base import Fault, registered
 
-_ROOMS = (agents, coincidences, etcds, executors, masters, members, networks, schedulers, stores)
+_ROOMS = (
+    agents,
+    coincidences,
+    etcds,
+    executors,
+    majorities,
+    masters,
+    members,
+    networks,
+    schedulers,
+    stores,
+)
 """Imported for their faults, which register themselves."""
 
 __all__ = ["Fault", "registered"]

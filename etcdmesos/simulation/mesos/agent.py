@@ -193,7 +193,9 @@ class Agent(Daemon):
             host=self.name,
             spec=self.disk.spec,
             tasks=tuple(
-                ReportedTask(framework_id=key[0], task=task.task, state=task.state)
+                ReportedTask(
+                    framework_id=key[0], task=task.task, state=task.state, healthy=task.healthy
+                )
                 for key, executor in executors.items()
                 if not executor.silent
                 for task in executor.launched.values()

@@ -86,6 +86,8 @@ class AgentTask:
 
     task: Task
     state: TaskState = TaskState.STAGING
+    healthy: bool | None = None
+    """As its executor said last."""
 
 
 @frozen(kw_only=True)

@@ -109,7 +109,7 @@ class ExecutorCalls:
             self._agent.updates.add(executor.framework_id, status)
         else:
             executor.seen[status.uuid] = None
-            task.state = status.state
+            task.state, task.healthy = status.state, status.healthy
             self._agent.updates.add(executor.framework_id, status)
             self._acknowledge(executor, status)
 

@@ -85,7 +85,7 @@ class Master(Daemon):
         self.allocation = Allocation(self, self.books, random, options)
         self.frameworks = Frameworks(self, self.books, self.allocation, options)
         self.membership = Membership(self, self.books, self.allocation, self.frameworks, options)
-        self.tasks = Tasks(self.books, self.allocation)
+        self.tasks = Tasks(self.books, self.allocation, network.clock)
         self.recovering = False
         self._options = options
         self._on_call = on_call

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from etcdmesos.cluster.events import AgentLost
 from etcdmesos.mesos.statuses import TaskState
@@ -32,6 +32,7 @@ class ReportedTask:
     framework_id: str
     task: Task
     state: TaskState
+    healthy: bool | None = None
 
 
 @frozen(kw_only=True)
@@ -150,6 +151,7 @@ class Membership:
             known = framework.unreachable.pop(one.task.id, None) or agent.tasks.get(key)
             task = known or MasterTask(one.framework_id, one.task)
             agent.tasks[key] = task
+            task.healthy = one.healthy
             if was_unreachable:
                 task.state = one.state
                 self._tell_returned(framework, agent, task)
@@ -170,6 +172,7 @@ class Membership:
     def _tell_returned(self, framework: Framework, agent: AgentRecord, task: MasterTask) -> None:
         text, reason = "Unreachable agent re-reregistered", "REASON_AGENT_REREGISTERED"
         status = of_master(task.task.id, task.state, text, reason, agent.id)
+        status = evolve(status, healthy=task.healthy)
         self._books.tell(framework, status)
 
     def _lost_by_agent(self, agent: AgentRecord, key: Key) -> None:

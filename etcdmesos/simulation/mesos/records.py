@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import define, field
@@ -42,6 +42,8 @@ class MasterTask:
     framework_id: str
     task: Task
     state: TaskState = TaskState.STAGING
+    healthy: bool | None = None
+    """As its executor said last."""
     update_state: TaskState | None = None
     """Of the newest update that the scheduler was sent."""
     update_uuid: str = ""
@@ -123,3 +125,6 @@ class Registry:
     masters: int = 0
     launches_to_refuse: int = 0
     """How many of the next launches the access control lists forbid."""
+    message_fate: Callable[[], Sequence[float]] | None = None
+    """After how many more seconds a framework message arrives, each time that it does; None: once,
+    at once."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from attrs import evolve
+
 from etcdmesos.cluster.commands import (
     Acknowledge,
     Decline,
@@ -14,6 +18,7 @@ from etcdmesos.cluster.commands import (
 from etcdmesos.cluster.events import ExecutorLost, ExecutorSaid
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 from etcdmesos.mesos.tasks import Task
+from etcdmesos.simulation.clock import Clock
 from etcdmesos.simulation.mesos.allocation import DEFAULT_REFUSE_SECONDS, Allocation
 from etcdmesos.simulation.mesos.amounts import NOTHING, Amount, amount_of
 from etcdmesos.simulation.mesos.books import Books
@@ -37,8 +42,9 @@ USER = "root"
 class Tasks:
     """What one master does with tasks."""
 
-    def __init__(self, books: Books, allocation: Allocation) -> None:
+    def __init__(self, books: Books, allocation: Allocation, clock: Clock) -> None:
         self._books = books
+        self._clock = clock
         self._allocation = allocation
 
     # Offers spent
@@ -132,6 +138,7 @@ class Tasks:
         task = agent.tasks.get((framework_id, status.task_id))
         if task is not None:
             task.update_state, task.update_uuid = status.state, status.uuid
+            task.healthy = status.healthy
             if not task.terminal:
                 # What the scheduler has to acknowledge comes later; resources are freed now.
                 task.state = latest
@@ -146,7 +153,14 @@ class Tasks:
         """A framework message from an executor."""
         framework = self._books.frameworks.get(framework_id)
         if framework is not None:
-            framework.send(ExecutorSaid(agent_id=agent.id, executor_id=executor_id, data=data))
+            said = ExecutorSaid(agent_id=agent.id, executor_id=executor_id, data=data)
+            for seconds in self._arrivals():
+                self._clock.call_after(seconds, framework.send, said)
+
+    def _arrivals(self) -> Sequence[float]:
+        """After how many more seconds a framework message arrives: Mesos promises nothing."""
+        fate = self._books.registry.message_fate
+        return (0.0,) if fate is None else fate()
 
     def executor_exited(
         self, agent: AgentRecord, framework_id: str, executor_id: str, wait_status: int
@@ -204,9 +218,9 @@ class Tasks:
         """MESSAGE to an executor; may be lost."""
         agent = self._books.agents.get(call.agent_id)
         if agent is not None and agent.connected:
-            agent.link.send(
-                agent.daemon.do, agent.daemon.message, framework.id, call.executor_id, call.data
-            )
+            message = (agent.daemon.message, framework.id, call.executor_id, call.data)
+            for seconds in self._arrivals():
+                self._clock.call_after(seconds, agent.link.send, agent.daemon.do, *message)
 
     def reconcile(self, framework: Framework, call: Reconcile) -> None:
         """RECONCILE: of the tasks named, or of all tasks when none is named.
@@ -242,6 +256,7 @@ class Tasks:
     def _tell_latest(self, framework: Framework, agent: AgentRecord, task: MasterTask) -> None:
         state = task.update_state or task.state
         status = reconciled(task.task.id, state, "Latest task state", agent.id)
+        status = evolve(status, healthy=task.healthy)
         self._books.tell(framework, status)
 
 

@@ -14,6 +14,7 @@ from etcdmesos.simulation.oracles import (
     members,
     places,
     reconfiguration,
+    reseeding,
     tasks,
     writes,
 )
@@ -30,6 +31,7 @@ _ROOMS = (
     members,
     places,
     reconfiguration,
+    reseeding,
     tasks,
     writes,
 )

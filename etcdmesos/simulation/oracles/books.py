@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
+from etcdmesos.cluster.episode import Reseed, Reseeded, Stage
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.model import Model
@@ -21,10 +22,11 @@ from etcdmesos.cluster.settings import Settings
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.statuses import ALIVE, TaskState
+from etcdmesos.orders import Report, decode
 from etcdmesos.simulation import facts as f
 from etcdmesos.step import CommandDone, CommandFailed, CommandUnknown, Event, RecordLoaded
 
-__all__ = ["FRESH_INTERVALS", "RECONFIGURES", "Books", "Reconfigures", "Running", "Seen", "Told"]
+__all__ = ["FRESH_INTERVALS", "RECONFIGURES", "Books", "Flip", "Reconfigures", "Running", "Seen", "Told"]
 
 RECONFIGURES = (c.AddLearner, c.PromoteLearner, c.RemoveMember)
 """Commands that change etcd's member list."""
@@ -62,6 +64,14 @@ class Told:
     """That it is the one that may act; without an election it always is."""
     failed_over: bool = False
     """That another scheduler of its framework has subscribed."""
+    words: dict[str, Seen] = field(factory=dict)
+    """The last answer of each member whose last probe was answered."""
+    reports: dict[str, Report] = field(factory=dict)
+    """What each task's executor said last."""
+    seeding_at: float = 0.0
+    """When this process last recorded that a seed is to start."""
+    signs_until: float = 0.0
+    """When this process last saw the old quorum, or could not look."""
     asked_since_write: bool = False
     """A change of etcd's list, since the record was last written by it."""
     subscribed: bool = False
@@ -91,6 +101,8 @@ class Told:
     together: dict[str, float] = field(factory=dict)
     """When a member was last seen as one of a quorum under one leader."""
     progress_at: float | None = None
+    progress_of: str = ""
+    """Through which member."""
     listing: MemberList | None = None
     """etcd's member list as last read."""
     listing_stands: bool = False
@@ -110,6 +122,18 @@ class Told:
         """Whether some member has said that this one's data is corrupt."""
         alarms = (alarm for one in self.seen.values() for alarm in one.health.alarms)
         return any(alarm.kind == CORRUPT and alarm.member_id == member_id for alarm in alarms)
+
+
+@frozen
+class Flip:
+    """A new cluster in the place of an old one, as it was recorded."""
+
+    generation: int
+    """The new one's."""
+    seed: Reseed
+    """The attempt, as it was recorded last."""
+    told: Reseeded
+    """What people are told of it."""
 
 
 @define
@@ -141,8 +165,18 @@ class Books:
     """Names of members that were on record and are not any more."""
     running: dict[str, Running] = field(factory=dict)
     """etcd processes by executor."""
-    acknowledged: dict[str, str] = field(factory=dict)
-    """Keys of acknowledged writes, and the token of the cluster that acknowledged."""
+    started: set[str] = field(factory=set)
+    """Executors that have ever started an etcd."""
+    acknowledged: dict[str, f.WriteAcknowledged] = field(factory=dict)
+    """Acknowledged writes by key."""
+    seeds: dict[int, Reseed] = field(factory=dict)
+    """By generation, every attempt that was on record as seeding."""
+    flips: dict[int, Flip] = field(factory=dict)
+    """By the generation that ended, how a reseed ended it."""
+    ended_by_force: set[str] = field(factory=set)
+    """Executors that were on record as not having confirmed a hold."""
+    aside: dict[str, str] = field(factory=dict)
+    """By host and path, what lies in the data that were set aside."""
     checks: dict[str, int] = field(factory=dict)
     """How often each oracle judged."""
     phases: dict[str, int] = field(factory=dict)
@@ -184,18 +218,21 @@ class Books:
         if hear is not None:
             hear(told, event)
         elif isinstance(event, e.MemberProbed):
-            told.seen[event.member] = Seen(now, event.health)
+            told.seen[event.member] = told.words[event.member] = Seen(now, event.health)
             member = before.record.member(event.member)
             if event.health.serving_voter and member and member.step.value != "removing":
                 told.serving.add(before.record.token)
+            if event.health.leader and event.health.cluster_id == before.record.cluster_id:
+                told.signs_until = now
             if event.health.serving_voter:
                 _see_together(told, event.health, before.record, self.settings)
         elif isinstance(event, e.ProgressMade):
-            told.progress_at = now
+            told.progress_at = told.signs_until = now
+            told.progress_of = event.member
 
 
 def _gained(told: Told, _: e.LeadershipGained) -> None:
-    told.leads = True
+    told.leads, told.signs_until = True, told.now
 
 
 def _not_leading(told: Told, _: e.LeadershipSuspended | e.LeadershipLost) -> None:
@@ -207,7 +244,7 @@ def _refused(told: Told, _: e.FrameworkRefused) -> None:
 
 
 def _subscribed(told: Told, _: e.Subscribed) -> None:
-    told.subscribed = True
+    told.subscribed, told.signs_until = True, told.now
     told.subscriptions += 1
     told.heard, told.offered, told.state, told.alive = set(), set(), None, set()
 
@@ -263,6 +300,12 @@ def _see_together(told: Told, word: MemberHealth, record: Record, settings: Sett
         told.together.update((name, told.seen[name].at) for name in group)
 
 
+def _said(told: Told, event: e.ExecutorSaid) -> None:
+    said = decode(event.data)
+    if isinstance(said, Report):
+        told.reports[said.task_id] = said
+
+
 def _listed(told: Told, event: e.MembersListed) -> None:
     told.listing = event.members
     told.listing_stands = told.changing is None
@@ -275,6 +318,8 @@ def _ended(told: Told, event: CommandDone | CommandFailed | CommandUnknown) -> N
 
 def _failed(told: Told, event: CommandFailed) -> None:
     _ended(told, event)
+    if isinstance(event.command, c.ProbeMember):
+        told.words.pop(event.command.member, None)
     if isinstance(event.command, c.Launch):
         told.dead |= {task.id for task in event.command.tasks}
 
@@ -298,6 +343,7 @@ _HEARD: dict[type[Event], Callable[[Told, Any], None]] = {
     e.OffersReceived: _offered,
     e.OfferRescinded: _rescinded,
     e.TaskUpdated: _updated,
+    e.ExecutorSaid: _said,
     e.MembersListed: _listed,
     CommandDone: _ended,
     CommandUnknown: _ended,
@@ -332,15 +378,36 @@ def _released(books: Books, fact: f.Released) -> None:
 
 
 def _stored(books: Books, fact: f.Stored) -> None:
-    if books.durable is not None:
+    before = books.durable
+    if before is not None:
         kept = {m.name for m in fact.record.members}
-        books.left |= {m.name for m in books.durable.members} - kept
+        books.left |= {m.name for m in before.members} - kept
     books.durable, books.writer = fact.record, fact.process
     books.written[fact.process] = fact.record
     books.to(fact.process).asked_since_write = False
     books.writer_of_epoch.setdefault(fact.record.epoch, fact.process)
     for member in fact.record.members:
-        books.generation_of.setdefault(member.name, member.generation)
+        books.generation_of[member.name] = member.generation
+    _note_reseed(books, before, fact.record)
+
+
+def _note_reseed(books: Books, before: Record | None, after: Record) -> None:
+    if before is not None and before.reseed is not None and before.generation != after.generation:
+        told = after.reseeds[-1] if after.reseeds else None
+        if told is not None and told.generation == after.generation:
+            flip = Flip(after.generation, before.reseed, told)
+            books.flips[before.generation] = flip
+    reseed = after.reseed
+    if reseed is None:
+        return
+    if reseed.stage is Stage.SEEDING:
+        if reseed.generation not in books.seeds:
+            writer = books.to(books.writer)
+            writer.seeding_at = writer.now
+        books.seeds[reseed.generation] = reseed
+    for member in after.members:
+        if member.name in reseed.disobedient:
+            books.ended_by_force |= {task.executor_id for task in member.tasks}
 
 
 def _erased(books: Books, _: f.Erased) -> None:
@@ -351,6 +418,7 @@ def _etcd_started(books: Books, fact: f.EtcdStarted) -> None:
     books.running[fact.executor] = Running(
         fact.directory.partition(":")[0], fact.member, fact.generation
     )
+    books.started.add(fact.executor)
     books.directory_of.setdefault(fact.member, fact.directory)
     books.member_of.setdefault(fact.directory, fact.member)
     books.generation_of_token.setdefault(fact.token, fact.generation)
@@ -365,7 +433,13 @@ def _caught_up(books: Books, fact: f.LearnerCaughtUp) -> None:
 
 
 def _acknowledged(books: Books, fact: f.WriteAcknowledged) -> None:
-    books.acknowledged[fact.key] = fact.token
+    books.acknowledged[fact.key] = fact
+
+
+def _moved(books: Books, fact: f.DataMoved) -> None:
+    books.aside.pop(f"{fact.host}:{fact.source}", None)
+    if "/aside/" in fact.target:
+        books.aside[f"{fact.host}:{fact.target}"] = fact.content
 
 
 _NOTES: dict[type[f.Fact], Callable[[Books, Any], None]] = {
@@ -377,4 +451,5 @@ _NOTES: dict[type[f.Fact], Callable[[Books, Any], None]] = {
     f.EtcdEnded: _etcd_ended,
     f.LearnerCaughtUp: _caught_up,
     f.WriteAcknowledged: _acknowledged,
+    f.DataMoved: _moved,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etcdmesos.cluster.commands import Launch
+from etcdmesos.cluster.episode import Stage
 from etcdmesos.cluster.events import MemberProbed
 from etcdmesos.cluster.quorum import quorum
 from etcdmesos.cluster.record import Step
@@ -22,7 +23,11 @@ def served_is_for_ever(books: Books, fact: Stored) -> Iterator[str]:
         return
     if not after.served:
         yield "the record forgets that the cluster has served"
-    if after.generation != before.generation:
+    reseed = before.reseed
+    reseeded = reseed is not None and reseed.stage is Stage.SEEDING
+    if after.generation != before.generation and not (
+        reseeded and reseed is not None and after.generation == reseed.generation
+    ):
         yield f"generation {after.generation} begins after {before.generation} has served"
 
 
@@ -42,10 +47,12 @@ def serving_is_noted(_books: Books, fact: Stepped) -> Iterator[str]:
 
 @oracle(Promise.BOOTSTRAP, EtcdStarted)
 def nothing_grows_beside_written_data(books: Books, fact: EtcdStarted) -> Iterator[str]:
-    """No etcd of another cluster starts once a client's write was acknowledged."""
-    for key, token in books.acknowledged.items():
-        if token != fact.token:
-            yield f"{fact.member} founds {fact.token}, but {token} has acknowledged {key}"
+    """Once a client's write was acknowledged, no etcd of another cluster starts but the seed that
+    is on record; and none without data."""
+    known = fact.generation in books.seeds or fact.generation in books.flips
+    for key, write in books.acknowledged.items():
+        if write.token != fact.token and (fact.founds or not known):
+            yield f"{fact.member} founds {fact.token}, but {write.token} has acknowledged {key}"
             return
 
 

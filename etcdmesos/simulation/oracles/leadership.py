@@ -8,6 +8,7 @@ from etcdmesos.cluster.commands import (
     DeleteRecord,
     Kill,
     Launch,
+    SendMessage,
     Shutdown,
     Subscribe,
     Teardown,
@@ -18,7 +19,7 @@ from etcdmesos.simulation.oracles.books import RECONFIGURES, Books
 from etcdmesos.simulation.oracles.registry import oracle
 from etcdmesos.simulation.promises import Promise
 
-ACTS = (Subscribe, Launch, Kill, Shutdown, Teardown, DeleteRecord, *RECONFIGURES)
+ACTS = (Subscribe, Launch, Kill, Shutdown, SendMessage, Teardown, DeleteRecord, *RECONFIGURES)
 """What only the one that leads may ask for."""
 
 
@@ -64,6 +65,8 @@ def the_deposed_are_not_obeyed(books: Books, fact: Obeyed) -> Iterator[str]:
                 yield f"{task.id} is launched and not on the durable record"
     elif isinstance(command, Kill | Shutdown) and not record.uninstalling:
         named = command.task_id if isinstance(command, Kill) else command.executor_id
+        if named in books.ended_by_force:
+            return
         for member in record.members:
             ids = {i for task in member.tasks for i in (task.id, task.executor_id)}
             if named in ids and member.step is not Step.REMOVING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from etcdmesos.cluster.commands import Kill, Launch, Shutdown, Subscribe
+from etcdmesos.cluster.commands import Kill, Launch, SendMessage, Shutdown, Subscribe
 from etcdmesos.cluster.events import TaskUpdated
 from etcdmesos.cluster.launch import initial_cluster
 from etcdmesos.cluster.record import Step
@@ -14,7 +14,7 @@ from etcdmesos.simulation.oracles.books import RECONFIGURES, Books
 from etcdmesos.simulation.oracles.registry import oracle
 from etcdmesos.simulation.promises import Promise
 
-CHANGES = (Launch, Kill, Shutdown, *RECONFIGURES)
+CHANGES = (Launch, Kill, Shutdown, SendMessage, *RECONFIGURES)
 """Commands that change something of the cluster."""
 
 
@@ -51,6 +51,8 @@ def kills_are_on_record(books: Books, fact: Released) -> Iterator[str]:
         for task in member.tasks:
             named = task.id if isinstance(command, Kill) else task.executor_id
             asked = command.task_id if isinstance(command, Kill) else command.executor_id
+            if asked in books.ended_by_force:
+                continue
             if asked == named and member.step is not Step.REMOVING:
                 yield f"{asked} is killed, while {member.name} is {member.step.value} on record"
 
@@ -75,9 +77,9 @@ def subscribes_after_takeover(books: Books, fact: Released) -> Iterator[str]:
 
 
 @oracle(Promise.INTENT, EtcdStarted)
-def executors_obey_the_highest_epoch(_books: Books, fact: EtcdStarted) -> Iterator[str]:
+def executors_obey_the_highest_epoch(books: Books, fact: EtcdStarted) -> Iterator[str]:
     """No executor starts a member launched by an older epoch than the highest it has seen."""
-    if fact.epoch < fact.epoch_seen:
+    if fact.executor not in books.started and fact.epoch < fact.epoch_seen:
         yield f"{fact.executor} obeys epoch {fact.epoch} and has seen {fact.epoch_seen}"
 
 

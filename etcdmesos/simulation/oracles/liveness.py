@@ -27,8 +27,8 @@ def it_does_not_spin(_books: Books, fact: Stepped) -> Iterator[str]:
 
 @oracle(Promise.LIVENESS, Settled)
 def it_ends_well(_books: Books, fact: Settled) -> Iterator[str]:
-    """Healthy, with N voters and nobody else on etcd's list; or a majority is lost for good, which
-    only a reseed could repair, and why() names the lost."""
+    """Healthy, with N voters and nobody else on etcd's list; or lost, when all members ended; or
+    what only people can give is waited for, and why() says so and names the lost."""
     if fact.model is None:
         yield "no scheduler runs"
     elif problem := unfinished(fact, fact.model):
@@ -50,11 +50,20 @@ def unfinished(fact: Settled, model: Model) -> str:
         return f"still {model.phase} and no member is lost"
     if record.served and not fact.lost_majority:
         return f"still {model.phase}, and a majority of the {fact.voters} voters is left"
+    if record.served and len(lost) < len(members) and not _waits_for_people(fact, model):
+        return f"still {model.phase}, and a survivor's data could be a new cluster"
     if model.phase not in _waiting_phases(model, len(members) - len(lost)):
         return f"{model.phase} with {len(lost)} of {len(members)} members lost"
     sentence = why(model, fact.now)
     unnamed = [m.name for m in lost if not _named(model, m, sentence)]
     return f"why() does not say that {', '.join(unnamed)} is lost" if unnamed else ""
+
+
+def _waits_for_people(fact: Settled, model: Model) -> bool:
+    """Whether nobody gives the word that is waited for, or there is nothing to grow from."""
+    if not fact.sound:
+        return True
+    return not fact.operator and "POST /reseed" in why(model, fact.now)
 
 
 def _waiting_phases(model: Model, left: int) -> tuple[str, ...]:

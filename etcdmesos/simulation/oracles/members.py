@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etcdmesos.cluster.commands import Launch
-from etcdmesos.cluster.record import Step
+from etcdmesos.cluster.record import Record, Step
 from etcdmesos.simulation.facts import EtcdStarted, Released, Stored
 from etcdmesos.simulation.oracles.books import Books
 from etcdmesos.simulation.oracles.registry import oracle
@@ -18,12 +18,18 @@ def names_are_used_once(books: Books, fact: Stored) -> Iterator[str]:
     record, before = fact.record, books.durable
     for member in record.members:
         known = books.generation_of.get(member.name, member.generation)
-        if known != member.generation:
+        if known != member.generation and not _reseeded(before, record, member.name):
             yield f"{member.name} of generation {known} is used again in {member.generation}"
     if before is not None and record.next_member < before.next_member:
         yield f"the next member's number went back from {before.next_member}"
     if before is not None and record.generation < before.generation:
         yield f"the generation went back from {before.generation}"
+
+
+def _reseeded(before: Record | None, after: Record, name: str) -> bool:
+    """Whether the write makes `name`, the seed on record, the new cluster's first member."""
+    reseed = before.reseed if before is not None else None
+    return reseed is not None and (name, after.generation) == (reseed.seed, reseed.generation)
 
 
 @oracle(Promise.NAMES, Stored)
@@ -70,8 +76,8 @@ def members_leave_the_list_first(books: Books, fact: Stored) -> Iterator[str]:
     """A member of a cluster that has served leaves the record only when etcd's list was read
     without it."""
     before, told = books.durable, books.to(fact.process)
-    if before is None or not before.served:
-        return
+    if before is None or not before.served or before.generation != fact.record.generation:
+        return  # those of a cluster that was reseeded are on no list any more
     for member in before.members:
         if fact.record.member(member.name) is not None:
             continue

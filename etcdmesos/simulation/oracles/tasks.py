@@ -39,6 +39,8 @@ def members_are_spared(books: Books, fact: Released) -> Iterator[str]:
     if record.uninstalling:
         return
     named = fact.command.task_id if isinstance(fact.command, Kill) else fact.command.executor_id
+    if named in books.ended_by_force:
+        return  # it did not confirm a hold
     for member in record.members:
         if any(named in (task.id, task.executor_id) for task in member.tasks):
             yield f"{named} is to end, and {member.name} is a member"
@@ -49,6 +51,8 @@ def shutdowns_follow_a_kill(books: Books, fact: Released) -> Iterator[str]:
     """An executor is shut down only when a KILL of its task was not answered in time."""
     if not isinstance(fact.command, Shutdown):
         return
+    if fact.command.executor_id in books.ended_by_force:
+        return  # it did not confirm a hold
     told, settings = books.to(fact.process), books.settings
     # A member's executor has the id of its task.
     asked = told.asked_first.get(fact.command.executor_id)

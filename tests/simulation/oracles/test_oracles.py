@@ -13,7 +13,7 @@ from etcdmesos.mesos.statuses import TaskState, TaskStatus
 from etcdmesos.simulation import facts as f
 from etcdmesos.simulation.oracles import registered
 from etcdmesos.step import Step
-from tests.simulation.oracles import leaderships, make, reconfigurations
+from tests.simulation.oracles import leaderships, make, reconfigurations, reseedings
 
 DEAD = TaskStatus(task_id="etcd-1-1", state=TaskState.FAILED, agent_id="agent-1")
 KILL = c.Kill(task_id="etcd-1-1", agent_id="agent-1")
@@ -306,9 +306,10 @@ CASES = {
         says="still degraded and no member is lost",
     ),
 }
+_MORE = reconfigurations.CASES | leaderships.CASES | reseedings.CASES
 CASES |= {
     name: Case(keeps=keeps, breaks=breaks, says=says)
-    for name, (keeps, breaks, says) in (reconfigurations.CASES | leaderships.CASES).items()
+    for name, (keeps, breaks, says) in _MORE.items()
 }
 
 
@@ -369,6 +370,17 @@ def test_a_lost_cluster_that_names_its_members_ends_well() -> None:
 
 def test_a_cluster_with_a_dead_member_must_say_so() -> None:
     degraded = make.settled(
-        phase="degraded", alive=frozenset({"etcd-2-1", "etcd-3-1"}), lost_majority=True
+        phase="degraded",
+        alive=frozenset({"etcd-2-1", "etcd-3-1"}),
+        lost_majority=True,
+        sound=False,
     )
     assert "does not say that etcd-1 is lost" in make.verdict("it_ends_well", degraded)
+
+
+def test_a_survivor_with_data_must_end_in_a_reseed() -> None:
+    """Unless the operator is waited for, and does not answer."""
+    waiting = make.settled(
+        phase="degraded", alive=frozenset({"etcd-3-1"}), lost_majority=True, operator=True
+    )
+    assert "could be a new cluster" in make.verdict("it_ends_well", waiting)
