@@ -195,9 +195,7 @@ class Observer:
         assert isinstance(found, DataDirectory)
         self._world.say(host.name, f"{source} is now {target}")
         self._world.see(
-            f.DataMoved(
-                host=host.name, source=source, target=target, content=fingerprint(found)
-            )
+            f.DataMoved(host=host.name, source=source, target=target, content=fingerprint(found))
         )
 
     def forced(self, host: Host, path: str, *, own: bool) -> None:
@@ -271,10 +269,8 @@ class Observer:
                 continue
             path = f"{view.model.settings.sandbox}/{view.model.data_directory}"
             found = executor.container.host.disk.read(path)
-            if isinstance(found, DataDirectory) and not found.empty and not found.damaged:
-                # A learner's data are none that --force-new-cluster takes.
-                if found.member_id in found.state().voters:
-                    return True
+            if isinstance(found, DataDirectory) and _can_be_forced(found):
+                return True
         return False
 
     def _keys_served(self, record: Record | None) -> frozenset[str] | None:
@@ -310,6 +306,11 @@ def _keys_in_log(process: EtcdProcess) -> frozenset[str]:
         if entry.kind is Kind.PUT:
             keys.add(entry.data[0])
     return frozenset(keys)
+
+
+def _can_be_forced(data: DataDirectory) -> bool:
+    """Whether a new cluster can be made of it; of a learner's none can."""
+    return not data.empty and not data.damaged and data.member_id in data.state().voters
 
 
 def fingerprint(data: DataDirectory) -> str:

@@ -95,7 +95,7 @@ def _losing_quorum(seed: int, names: list[str]) -> dict[str, float]:
     random = Random(f"quorum {seed}")  # noqa: S311 (nothing secret)
     if random.random() >= LOSING:
         return {}
-    share, often = random.choice((0.15, 0.4, 0.8)), random.choice((RARE, 1.0, OFTEN))
+    share, often = random.choice((0.15, 0.4, 0.8)), random.choice((1.0, OFTEN, OFTEN**2))
     return {name: often for name in names if random.random() < share}
 
 

@@ -336,6 +336,6 @@ def _hosts(world: World) -> list[str]:
 
 
 def _long(world: World, pick: int, seconds: float) -> float:
-    """Until Mesos has given an agent up, and perhaps until a reseed has begun, too."""
+    """Until Mesos has given an agent up, and mostly until a reseed has taken its place, too."""
     until = 5 * world.options.ping_timeout + seconds
-    return until + (world.options.reseed_timeout if pick // 5 % 2 else 0.0)
+    return until + (world.options.reseed_timeout + 30.0 if pick // 5 % 4 else 0.0)

@@ -26,7 +26,16 @@ from etcdmesos.orders import Report, decode
 from etcdmesos.simulation import facts as f
 from etcdmesos.step import CommandDone, CommandFailed, CommandUnknown, Event, RecordLoaded
 
-__all__ = ["FRESH_INTERVALS", "RECONFIGURES", "Books", "Flip", "Reconfigures", "Running", "Seen", "Told"]
+__all__ = [
+    "FRESH_INTERVALS",
+    "RECONFIGURES",
+    "Books",
+    "Flip",
+    "Reconfigures",
+    "Running",
+    "Seen",
+    "Told",
+]
 
 RECONFIGURES = (c.AddLearner, c.PromoteLearner, c.RemoveMember)
 """Commands that change etcd's member list."""

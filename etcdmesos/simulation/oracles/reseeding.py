@@ -98,9 +98,7 @@ def others_are_dead_or_held(books: Books, fact: Stored) -> Iterator[str]:
     it and Mesos has given all the others up."""
     before = books.durable.reseed if books.durable is not None else None
     record, reseed, told = fact.record, fact.record.reseed, books.to(fact.process)
-    if reseed is None or reseed.stage is not Stage.SEEDING:
-        return
-    if before is not None and (before.stage, before.generation) == (reseed.stage, reseed.generation):
+    if reseed is None or not _seeds_now(before, reseed):
         return
     if before is not None and before.generation != reseed.generation:
         yield f"a seed in generation {reseed.generation} without a hold in it"
@@ -157,9 +155,7 @@ def the_best_is_the_seed(books: Books, fact: Stored) -> Iterator[str]:
     """The seed has the highest commit index of all held voters that have not failed."""
     before = books.durable.reseed if books.durable is not None else None
     record, reseed, told = fact.record, fact.record.reseed, books.to(fact.process)
-    if reseed is None or reseed.stage is not Stage.SEEDING or reseed.member:
-        return
-    if before is not None and (before.stage, before.generation) == (reseed.stage, reseed.generation):
+    if reseed is None or reseed.member or not _seeds_now(before, reseed):
         return
     reports = {
         member.name: report
@@ -188,8 +184,10 @@ def the_held_stay_down(_books: Books, fact: EtcdStarted) -> Iterator[str]:
 def holds_come_before_seeds(books: Books, fact: EtcdStarted) -> Iterator[str]:
     """When a seed that is called proven safe starts, no quorum of the old cluster runs."""
     record, reseed = books.durable, books.seeds.get(fact.generation)
-    if record is None or reseed is None or not reseed.proven or fact.generation <= record.generation:
+    if record is None or reseed is None or not reseed.proven:
         return
+    if fact.generation <= record.generation:
+        return  # it is the cluster in force
     running = {
         one.member
         for executor, one in books.running.items()
@@ -294,6 +292,14 @@ def _goes_on(before: Reseed | None, after: Reseed) -> bool:
     if before is None or before.stage is Stage.RELEASING:
         return True
     return before.stage is not after.stage and before.stage is not Stage.SEEDING
+
+
+def _seeds_now(before: Reseed | None, after: Reseed) -> bool:
+    """Whether the write is the one that says who becomes the seed of its generation."""
+    if after.stage is not Stage.SEEDING:
+        return False
+    known = (before.stage, before.generation) if before is not None else None
+    return known != (after.stage, after.generation)
 
 
 def _dead(told: Told, record: Record) -> set[str]:
