@@ -30,6 +30,7 @@ from etcdmesos.simulation.promises import Promise, PromiseBroken
 from etcdmesos.step import Event, Step
 
 if TYPE_CHECKING:
+    from etcdmesos.simulation.scheduler_host import SchedulerHost
     from etcdmesos.simulation.world import World
 
 __all__ = ["Observer", "WatchedExecutor"]
@@ -240,14 +241,21 @@ class Observer:
             lost_majority=self._members.lost_majority(record, alive),
             voters=sum(not member.learner for member in listed) if listed else None,
             listed=len(listed) if listed else None,
-            leaders=sum(
-                one.model is not None and one.model.leadership.held for one in world.schedulers
-            ),
+            leaders=sum(self._leads(one, record) for one in world.schedulers),
             unsaid=self._unsaid(),
             data=self._data(),
             sound=self._sound(record, alive),
             operator=world.options.operator,
         )
+
+    def _leads(self, scheduler: SchedulerHost, record: Record | None) -> bool:
+        """Whether a scheduler takes itself for the one that may act."""
+        model = scheduler.model
+        if model is None or not model.leadership.held:
+            return False
+        # Without an election nobody tells it so before it writes, and it may have nothing to write.
+        deposed = record is not None and 0 < scheduler.epoch < record.epoch
+        return self._world.settings.elected or not deposed
 
     def _data(self) -> dict[str, str]:
         """What lies in all data directories."""
