@@ -145,7 +145,7 @@ class SurvivorsDataDamaged(Fault):
     """A majority is killed, and what a survivor's disk returns is rubbish from now on."""
 
     def available(self, world: World) -> bool:
-        return len(world.executors.running) > 3
+        return len(world.executors.running) > 2
 
     def inject(self, world: World) -> None:
         left = _kill_a_majority(world, self.pick, 0.0, leave=2)
@@ -321,9 +321,9 @@ def _kill_a_majority(
 
 
 def _majority(of: list[T], pick: int, leave: int = 1) -> list[T]:
-    """More than half of them, in turn; sometimes all but `leave`."""
-    most = max(len(of) - leave, 1)
-    count = min(len(of) // 2 + 1, most) if pick // 7 % 2 else most
+    """More than half of them, in turn; sometimes all but `leave`, if that is more."""
+    least = len(of) // 2 + 1
+    count = least if pick // 7 % 2 else max(least, len(of) - leave)
     return [of[(pick // 14 + number) % len(of)] for number in range(count)]
 
 
