@@ -130,7 +130,8 @@ COMMANDS = (
                 f.Flag("dry-run", f.boolean, False, "only print the calculation and the steps"),
                 f.Flag("member", f.text, "", "grow it from this member and from no other one"),
             )),
-    Command("backup", backup, "ACTION list: those that count; now: take one; verify: read one back",
+    Command("backup", backup, "list those that count; take one now; verify: read one back; "
+            "fetch: write one to a file",
             ("action",), FLAGS_OF_BACKUP),
     Command("forget", forget, "put the record aside of the cluster of this name, whose framework "
             "Mesos has removed", ("name",)),

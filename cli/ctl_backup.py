@@ -29,7 +29,8 @@ Values = Mapping[str, Any]
 FLAGS = (
     *backup_flags.TARGET_FLAGS,
     f.Flag("cluster-name", f.text, "default", "whose backups, with -backup-url"),
-    f.Flag("backup", f.text, "", "verify this one instead of the newest"),
+    f.Flag("backup", f.text, "", "verify or fetch this one instead of the newest"),
+    f.Flag("to", f.text, "", "fetch: the file to write"),
     f.Flag("restore", f.boolean, False, "verify: also restore it, in a folder of its own, start "
            "etcd on it and count its keys"),
     f.Flag("seconds", f.number, 3600.0, "how long reading a backup may take"),
@@ -60,6 +61,7 @@ def backup(client: AdminClient, values: Values) -> None:
         "list": _list,
         "now": _now,
         "verify": _verify,
+        "fetch": _fetch,
     }
     action = actions.get(values["action"])
     if action is None:
@@ -87,15 +89,8 @@ def _now(client: AdminClient, _values: Values) -> None:
 
 def _verify(_client: AdminClient, values: Values) -> None:
     """Read it back, and with -restore try it out."""
-    library, wanted = _library(values), values["backup"]
-    if wanted and not is_name(wanted):
-        raise BadUsage(f"-backup={wanted}: is no name of a backup; `backup list` shows them")
-    manifest = next(
-        (m for m in library.catalogue().backups if wanted in ("", m.name)),
-        None,
-    )
-    if manifest is None:
-        raise NoBackup(f"there is no backup {wanted}".rstrip() + f" of {values['cluster_name']}")
+    library = _library(values)
+    manifest = _wanted(library, values)
     print(f"{manifest.name}: revision {manifest.revision}, {manifest.size} bytes")
     if not values["restore"]:
         began = time.monotonic()
@@ -103,6 +98,20 @@ def _verify(_client: AdminClient, values: Values) -> None:
         print(f"is whole: read back in {time.monotonic() - began:.1f} s")
         return
     _restore(library, manifest, values)
+
+
+def _fetch(_client: AdminClient, values: Values) -> None:
+    """Write one to a file that has its name only once it is whole."""
+    library = _library(values)
+    path = Path(values["to"])
+    if not values["to"] or path.exists():
+        raise BadUsage("-to=FILE: give the name of a file that is not there yet")
+    manifest = _wanted(library, values)
+    try:
+        library.fetch(manifest, path, seconds=values["seconds"])
+    except OSError as error:
+        raise NoBackup(f"-to={path}: {error.strerror or error}") from None
+    print(f"{manifest.name}: {manifest.size} bytes at revision {manifest.revision} in {path}")
 
 
 def _restore(library: Library, manifest: Manifest, values: Values) -> None:
@@ -129,6 +138,16 @@ def _restore(library: Library, manifest: Manifest, values: Values) -> None:
         f"{found.fetch_seconds:.1f} s, restored in {found.restore_seconds:.1f} s, served after "
         f"{found.start_seconds:.1f} s more"
     )
+
+
+def _wanted(library: Library, values: Values) -> Manifest:
+    wanted = values["backup"]
+    if wanted and not is_name(wanted):
+        raise BadUsage(f"-backup={wanted}: is no name of a backup; `backup list` shows them")
+    found = [m for m in library.catalogue().backups if wanted in ("", m.name)]
+    if not found:
+        raise NoBackup(f"there is no backup {wanted}".rstrip() + f" of {values['cluster_name']}")
+    return found[0]
 
 
 def _library(values: Values) -> Library:

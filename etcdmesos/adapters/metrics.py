@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from etcdmesos.adapters.event_log import EventLog
 from etcdmesos.cluster import report
+from etcdmesos.cluster.backups import telling as backups
 from etcdmesos.cluster.findings import Kind, findings
 from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.model import Model
@@ -49,6 +50,7 @@ class Metrics(Collector):
         model, now = self._snapshot()
         yield from _of_the_cluster(model, now)
         yield from _of_the_last_reseed(model, now)
+        yield from _of_backups(model, now)
         yield from _of_members(model, now)
         yield from _of_findings(model, now)
         yield _one_of("role", "What this scheduler is", ROLES, report.role(model))
@@ -99,6 +101,24 @@ def _of_the_last_reseed(model: Model, _now: float) -> Iterator[Metric]:
         ):
             family = f"{PREFIX}last_reseed_{name}"
             yield GaugeMetricFamily(family, f"The last reseed: {text}", value=float(value))
+
+
+def _of_backups(model: Model, now: float) -> Iterator[Metric]:
+    """Nothing, if none are taken."""
+    told = backups.stats(model, now)
+    if told is None:
+        return
+    newest = told["newest"]
+    for name, text, value in (
+        ("failures_in_a_row", "Backups that failed since the last one that counts", None),
+        ("count", "Backups that count, as last read", None),
+        ("newest_timestamp_seconds", "When the newest was begun", newest and newest["taken_at"]),
+        ("newest_bytes", "Its size", newest and newest["size"]),
+        ("newest_revision", "Its revision", newest and newest["revision"]),
+    ):
+        figure = told.get(name) if value is None else value
+        if figure is not None:
+            yield GaugeMetricFamily(f"{PREFIX}backup_{name}", text, value=float(figure))
 
 
 def _of_members(model: Model, now: float) -> Iterator[Metric]:

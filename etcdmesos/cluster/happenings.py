@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
+from etcdmesos.cluster.backups.telling import news as backup_news
 from etcdmesos.cluster.commands import Kill, Launch, ProbeMember, ProbeProgress, Shutdown
 from etcdmesos.cluster.events import (
     CommandFailed,
@@ -44,6 +45,7 @@ class Kind(enum.Enum):
     MEMBER = "member"
     CHANGE = "change"
     RESEED = "reseed"
+    BACKUP = "backup"
     TASK = "task"
     LAUNCH = "launch"
     END = "end"
@@ -74,8 +76,14 @@ def happenings(
         *_heard(event, before),
         *_recorded(before.record, step.model.record),
         *_asked(step),
+        *_backed_up(before, step.model),
         *_phase(before, step.model, now),
     ]
+
+
+def _backed_up(before: Model, after: Model) -> Iterator[Happening]:
+    for text, warning in backup_news(before, after):
+        yield Happening(kind=Kind.BACKUP, text=text, warning=warning)
 
 
 def _phase(before: Model, after: Model, now: float) -> Iterator[Happening]:

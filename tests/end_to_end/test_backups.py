@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -104,6 +105,7 @@ def test_a_life_with_backups(version: str, tmp_path: Path) -> None:
         until(lambda: here.backups()["count"] == 2, "the second backup")
         _tried_out(here)
         _refused(here)
+        _told(here)
         _nothing_secret(here)
 
 
@@ -115,10 +117,26 @@ def _tried_out(here: Stand) -> None:
     assert here.ctl_at_the_target("backup", "list").stdout == listed.stdout
     read_back = here.ctl_at_the_target("backup", "verify")
     assert "is whole" in read_back.stdout, read_back.stderr
+    file = here.folder / "fetched.db"
+    fetched = here.ctl_at_the_target("backup", "fetch", f"-to={file}")
+    assert fetched.returncode == 0, fetched.stderr
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == newest["sha256"]
+    assert here.ctl_at_the_target("backup", "fetch", f"-to={file}").returncode == 2
     tried = here.ctl_at_the_target(
         "backup", "verify", "-restore", f"-etcd-bin={etcd_binary(here.version)}"
     )
     assert "is good: 7 keys at revision 8" in tried.stdout, tried.stderr
+
+
+def _told(here: Stand) -> None:
+    """In /events and /metrics."""
+    events = json.loads(get(here.admin, "/events")[1])
+    told = [one["text"] for one in events if one["kind"] == "backup"]
+    assert sum("counts" in text for text in told) == 3, events
+    assert sum("507" in text for text in told) == 1, events
+    metrics = get(here.admin, "/metrics")[1]
+    assert "etcd_mesos_backup_count 3.0" in metrics
+    assert 'etcd_mesos_findings{name="backup"} 0.0' in metrics
 
 
 def _refused(here: Stand) -> None:

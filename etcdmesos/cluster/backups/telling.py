@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from etcdmesos.backups.manifest import Manifest
@@ -81,3 +82,17 @@ def _progress(run: Run) -> dict[str, Any]:
         "sent": report.sent if report else 0,
         "size": report.size if report else 0,
     }
+
+
+def news(before: Model, after: Model) -> Iterator[tuple[str, bool]]:
+    """What a step came to, and whether somebody should look."""
+    was, view = before.backups, after.backups
+    if was is view:
+        return
+    if view.taken > was.taken and view.last is not None:
+        made = view.last
+        yield f"{made.name} counts: {made.size} bytes at revision {made.revision}", False
+    if view.failed > was.failed:
+        yield f"failed: {view.failure}", True
+    if was.deleting and not view.deleting and not view.tidying:
+        yield f"{was.deleting} was deleted", False
