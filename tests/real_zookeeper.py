@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import random
 import selectors
 import shutil
 import signal
@@ -22,9 +23,15 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import kazoo.protocol.connection
+import kazoo.retry
 import pytest
 
 from tests.real_etcd import free_port, until
+
+# kazoo's threads draw from `random` while they wait, which hypothesis takes for a fault of whatever
+# test it happens to run: they get a generator of their own.
+kazoo.protocol.connection.random = kazoo.retry.random = random.Random()
 
 _ROOT = Path(__file__).resolve().parent.parent
 _STARTS_WITHIN = 30.0

@@ -60,11 +60,7 @@ class InFile:
 
 
 class Sessions:
-    """Clients of the shared servers, kept from place to place: connecting anew takes long.
-
-    kazoo's threads draw from `random` while they wait, which hypothesis takes for a fault of the
-    test that it happens to run: so they have to end with the module.
-    """
+    """Clients of the shared servers, kept from place to place: connecting anew takes long."""
 
     def __init__(self) -> None:
         self._open: dict[int, list[ZooKeeperSession]] = {}
