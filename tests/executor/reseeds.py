@@ -38,10 +38,11 @@ def release(generation: int = 2, *, in_force: int = 1) -> Release:
 
 
 def stop(world: World) -> None:
-    """etcd ends as it was told to, and everything else is carried out."""
+    """etcd ends as it was told to, if it had a choice, and everything else is carried out."""
     world.settle()
-    world.etcd_exits(0)
-    world.settle()
+    if world.etcd_run is not None:
+        world.etcd_exits(0)
+        world.settle()
 
 
 def surviving() -> World:

@@ -34,7 +34,7 @@ from tests.executor.reseeds import (
     stop,
     surviving,
 )
-from tests.executor.world import SPEC, TASK, World, health, launched
+from tests.executor.world import TASK, World, health, launched
 
 # Orders
 
@@ -73,10 +73,6 @@ def test_a_hold_is_on_disk_before_etcd_is_stopped() -> None:
     world = surviving()
     world.order(hold())
     assert world.saved[-1].held == Held(epoch=4, generation=2)
-    assert [command.signal for command in world.of(SignalEtcd)] == [signal.SIGTERM]
-    world.settle()
-    assert world.report.standing is Standing.HOLDING
-    world.pass_time(SPEC.grace_seconds)
     assert [command.signal for command in world.of(SignalEtcd)] == [signal.SIGKILL]
     world.settle()
     assert world.model.phase == "held"
@@ -206,7 +202,6 @@ def test_a_log_that_cannot_be_read_is_held_all_the_same() -> None:
     world.order(hold())
     for command in world.of(SignalEtcd):
         world.end(command)
-    world.etcd_exits(0)
     world.fail(world.of(ReadLog)[0], "no write-ahead log")
     world.settle()
     report = world.report
@@ -233,12 +228,11 @@ def test_released_it_serves_as_before() -> None:
 
 
 def test_released_while_it_is_being_stopped() -> None:
-    """etcd, told to end, ends first; then it is started again."""
+    """etcd ends first; then it is started again."""
     world = surviving()
     world.order(hold())
-    world.settle()
+    assert world.of(SignalEtcd)
     world.order(release())
-    world.etcd_exits(0)
     world.settle()
     assert world.started == [1, 2]
 
@@ -406,7 +400,6 @@ def test_data_that_cannot_be_put_back_is_not_run() -> None:
     world.order(hold(generation=3))
     for command in world.of(SignalEtcd):
         world.end(command)
-    world.etcd_exits(0)
     world.fail(world.of(PutBack)[0], "Input/output error")
     world.settle()
     world.pass_time(100.0)
