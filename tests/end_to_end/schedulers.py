@@ -135,8 +135,9 @@ def listed(stand: Stand, scheduler: Scheduler) -> list[str]:
 
 
 @contextmanager
-def stand(folder: Path) -> Iterator[Stand]:
-    with local(folder, "-mesos-only", "-agents=5") as mesos:
+def stand(folder: Path, *flags: str) -> Iterator[Stand]:
+    """`flags` are for etcd-mesos-local, and come last."""
+    with local(folder, "-mesos-only", "-agents=5", *flags) as mesos:
         master = mesos.wait_for("Mesos master: http://").split(" ")[0]
         control = mesos.wait_for("control of the embedded Mesos: http://")
         made = Stand(folder, master, control)
