@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 LOG_FILE = "reseed.log"
 FETCH_IDLE = 10.0
 FETCH_WITHIN = 120.0
+"""Less than a scheduler gives a seed (`Settings.seed_limit`)."""
+FETCH_AGAIN, FETCH_AGAIN_MOST = 0.2, 2.0
+"""The pause before the server is asked again, doubling from the first to the most."""
 STOP_WITHIN = 10.0
 _LOOK_EVERY = 0.05
 
@@ -41,6 +44,10 @@ _TOOL_BYTES_MAX = 512 * 1024 * 1024
 
 class Cancelled(EtcdMesosError):
     """What was under way is not wanted any more."""
+
+
+class _ServerGone(NotInSandbox):
+    """There was no answer, or not all of it."""
 
 
 @frozen
@@ -119,13 +126,28 @@ class Programs:
                     self._kill(end)
 
     def fetch(self, tool: Tool) -> Path:
-        """The tool in the sandbox, fetched unless it is there.  Raises NotInSandbox."""
+        """The tool in the sandbox, fetched unless it is there.  Raises NotInSandbox, and Cancelled.
+
+        The scheduler serves it: one that is being replaced at this moment is asked again for a
+        while, or its end would cost the cluster a candidate.
+        """
         if not tool.name.isalnum():
             raise NotInSandbox(f"no name of a tool: {tool.name!r}")
         path = self._sandbox / "reseed" / "tools" / tool.name
         if path.exists() and sha256_of(path) == tool.sha256:
             return path
-        _, found = write_whole(path, self._download(tool), mode=0o700, durable=False)
+        deadline, pause = time.monotonic() + FETCH_WITHIN, FETCH_AGAIN
+        while True:
+            try:
+                _, found = write_whole(path, self._download(tool), mode=0o700, durable=False)
+                break
+            except _ServerGone as error:
+                if time.monotonic() + pause > deadline:
+                    raise
+                log.info("asked again", extra={"seconds": pause, "reason": str(error)})
+            if self._cancelled.wait(pause):
+                raise Cancelled("ended before it was done")
+            pause = min(2 * pause, FETCH_AGAIN_MOST)
         if found != tool.sha256:
             path.unlink()
             raise NotInSandbox(f"{tool.url} has another SHA-256 than ordered: {found}")
@@ -150,8 +172,10 @@ class Programs:
                 if self._cancelled.is_set():
                     raise Cancelled("ended before it was done")
                 yield block
+            if answer.length:
+                raise http.client.IncompleteRead(b"", answer.length)
         except (OSError, http.client.HTTPException) as error:
-            raise NotInSandbox(f"{tool.url} cannot be fetched: {error}") from error
+            raise _ServerGone(f"{tool.url} cannot be fetched: {error}") from error
         finally:
             connection.close()
 

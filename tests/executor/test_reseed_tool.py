@@ -1,0 +1,107 @@
+"""The tool is fetched from the scheduler, which may be replaced at just that moment."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from etcdmesos.adapters.reseed_programs import Cancelled, Programs
+from etcdmesos.adapters.sandbox_files import NotInSandbox
+from etcdmesos.orders import Tool
+from tests.real_etcd import free_port, until
+
+CONTENT = b"#!/bin/sh\n" + b"x" * 100_000
+
+
+@contextmanager
+def serving(port: int, sent: int = len(CONTENT)) -> Iterator[threading.Event]:
+    """The tool at that port, of which only the first `sent` bytes come; set once it was asked."""
+    asked = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+            self.wfile.write(CONTENT[:sent])
+            asked.set()
+
+        def log_request(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def tool(port: int, sha256: str = hashlib.sha256(CONTENT).hexdigest()) -> Tool:
+    return Tool(name="etcdutl", url=f"http://127.0.0.1:{port}/etcdutl", sha256=sha256)
+
+
+@contextmanager
+def programs(folder: Path) -> Iterator[tuple[Programs, threading.Event]]:
+    cancelled = threading.Event()
+    made = Programs(folder, cancelled)
+    try:
+        yield made, cancelled
+    finally:
+        made.close()
+
+
+@contextmanager
+def fetching(made: Programs, wanted: Tool) -> Iterator[list[Path | Exception]]:
+    """What came of it, once the block is left."""
+    came: list[Path | Exception] = []
+
+    def fetch() -> None:
+        try:
+            came.append(made.fetch(wanted))
+        except (NotInSandbox, Cancelled) as error:
+            came.append(error)
+
+    thread = threading.Thread(target=fetch)
+    thread.start()
+    try:
+        yield came
+    finally:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_a_server_that_comes_back_is_asked_again(tmp_path: Path) -> None:
+    """Gone before the first byte, then in the middle; what is there in the end is whole."""
+    port = free_port()
+    with programs(tmp_path) as (made, _), fetching(made, tool(port)) as came:
+        with serving(port, sent=50_000) as asked:
+            assert asked.wait(10)
+        assert not came
+        with serving(port):
+            until(lambda: came, what="it is fetched")
+    (path,) = came
+    assert isinstance(path, Path)
+    assert path.read_bytes() == CONTENT
+    assert path.stat().st_mode & 0o777 == 0o700
+
+
+def test_waiting_for_the_server_ends_when_it_is_cancelled(tmp_path: Path) -> None:
+    with programs(tmp_path) as (made, cancelled), fetching(made, tool(free_port())) as came:
+        cancelled.set()
+    assert isinstance(came[0], Cancelled)
+
+
+def test_another_tool_than_ordered_is_refused_at_once(tmp_path: Path) -> None:
+    port = free_port()
+    with programs(tmp_path) as (made, _), serving(port):
+        with pytest.raises(NotInSandbox, match="another SHA-256"):
+            made.fetch(tool(port, "00"))
