@@ -75,5 +75,6 @@ def _types(kind: Any) -> Mapping[str, Any]:
 def _of(kind: type, data: Any, where: str) -> Any:
     # True is an int to isinstance, and to nobody else.
     if type(data) is not kind:
-        raise ValueError(f"{where or 'it'} is no {kind.__name__}: {data!r}")
+        # Not what it is: it may be a secret.
+        raise ValueError(f"{where or 'it'} is no {kind.__name__}, but {type(data).__name__}")
     return data
