@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,16 @@ import pytest
 from attrs import frozen
 
 from tests.adapters.backups.peers import TOKEN, UPLOAD_TOKEN, FileServer, file_server
-from tests.end_to_end.stand import BIN, Daemon, etcd_binary, get, local, stats, until
+from tests.end_to_end.stand import (
+    BIN,
+    Daemon,
+    etcd_binary,
+    executor_process,
+    get,
+    local,
+    stats,
+    until,
+)
 
 CLUSTER = "demo"
 PLANTED = ("planted-http-secret", "planted-upload-secret")
@@ -175,3 +185,37 @@ def _nothing_secret(here: Stand) -> None:
     found = [where for where, text in shown.items() for word in PLANTED if word in text]
     assert found == []
     assert json.loads(shown["/backups"])["backups"]
+
+
+def test_whoever_dies_on_the_way_leaves_no_half_backup(tmp_path: Path) -> None:
+    """The executor is killed while a backup is under way: nothing half is
+    listed, the one before stays, and the next one counts."""
+    with stand(tmp_path, "3.5.30") as here:
+        until(lambda: here.backups()["count"] == 1, "the first backup")
+        [first] = _names(here)
+        here.server.faults.stall_after = 0
+        _begin(here)
+        member = here.backups()["under_way"]["member"]
+        os.kill(executor_process(tmp_path, member), signal.SIGKILL)
+        until(lambda: here.backups()["failures_in_a_row"], "the failure")
+        here.server.faults.free.set()
+        assert _names(here) == [first]
+        here.server.faults.stall_after = -1
+        until(lambda: stats(here.admin)["phase"] == "healthy", "health again")
+        assert here.ctl("backup", "now").returncode == 0
+        until(lambda: here.backups()["count"] == 2, "the next backup")
+        assert _names(here)[1:] == [first]
+        for name in _names(here):
+            assert f"{name}.db" in here.server.stored()
+
+
+def _begin(here: Stand) -> None:
+    """A backup that gets no further."""
+    assert here.ctl("backup", "now").returncode == 0
+    until(lambda: (here.backups()["under_way"] or {}).get("stage") == "sending", "it is sent")
+
+
+def _names(here: Stand) -> list[str]:
+    """What counts by the target's own word, newest first."""
+    listed = here.ctl_at_the_target("backup", "list").stdout.splitlines()
+    return [line.split()[0] for line in listed[1:]]
