@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from etcdmesos.cluster.backups import observe as backups
-from etcdmesos.cluster.backups.taking import plan_backups
+from etcdmesos.cluster.backups.taking import look_at_backups, plan_backups
 from etcdmesos.cluster.bootstrap import plan_bootstrap
 from etcdmesos.cluster.health import plan_probes
 from etcdmesos.cluster.kills import plan_kills
@@ -62,6 +62,7 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         backups.take_counted,
         backups.take_backup_report,
         backups.take_backup_asked,
+        look_at_backups,
         plan_backups,
         plan_putting_aside,
         plan_rebuild,

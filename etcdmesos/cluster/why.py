@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from etcdmesos.cluster import placement
+from etcdmesos.cluster.backups.telling import remedy
 from etcdmesos.cluster.bootstrap import hopeless
 from etcdmesos.cluster.constraints import tally
 from etcdmesos.cluster.findings import findings
@@ -224,7 +225,9 @@ def _lost(model: Model, _now: float) -> str:
         for m in model.record.members
         if m.tasks
     )
-    return f"every member is gone; waits for the operator; their data until collected: {places}"
+    said = f"every member is gone; waits for the operator; their data until collected: {places}"
+    from_backup = remedy(model)
+    return f"{said}; {from_backup}" if from_backup else said
 
 
 _SENTENCES: Mapping[str, Callable[[Model, float], str]] = {

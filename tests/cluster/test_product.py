@@ -103,6 +103,7 @@ STORIES: dict[str, str] = {
     "backup sending": "given healthy backups=yes\ncatalogue\nbackup opened",
     "backup counting": "given healthy backups=yes\ncatalogue\nbackup opened\nbackup sent",
     "backup failed": "given healthy backups=yes\ncatalogue\nbackup opened\nbackup failed full",
+    "lost and backed up": "given healthy backups=yes\ncatalogue 100\nfailed etcd-1 etcd-2 etcd-3",
     "old backups": "given healthy backups=yes\ncatalogue 10 9000 9001 9002 9003",
     "removal unknown": "given healthy\nfailed etcd-2\noutcome unknown remove",
 }

@@ -44,6 +44,16 @@ def plan_backups(draft: Draft) -> Draft:
     return draft if draft.model.backups.run is not None else _plan_tidying(draft, settings)
 
 
+def look_at_backups(draft: Draft) -> Draft:
+    """Only find out what there is, for the operator: nothing is sent, and nothing deleted."""
+    settings = draft.model.settings.backups
+    if settings is None:
+        return draft
+    if draft.model.backups.run is not None:
+        draft = fail(draft, "every member is gone")
+    return _plan_look(draft, settings)
+
+
 def _plan_look(draft: Draft, settings: BackupSettings) -> Draft:
     view = draft.model.backups
     if view.reading:

@@ -23,6 +23,17 @@ def trouble(model: Model) -> str:
     return ""
 
 
+def remedy(model: Model) -> str:
+    """What there is to restore from, in a clause; "" when no backups are taken."""
+    settings, newest = model.settings.backups, _newest(model.backups)
+    if settings is None:
+        return ""
+    if newest is None:
+        known = model.backups.catalogue is not None
+        return f"there is no backup in {settings.target}" if known else "backups: not read yet"
+    return f"the newest backup is {newest.name}, revision {newest.revision}, in {settings.target}"
+
+
 def stats(model: Model, now: float) -> dict[str, Any] | None:
     """The `backups` of /stats; None when none are taken."""
     settings, view = model.settings.backups, model.backups
