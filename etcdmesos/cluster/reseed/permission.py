@@ -55,13 +55,15 @@ def may_begin(model: Model, now: float) -> Verdict:
     reach = frozenset(member.name for member in in_reach(model))
     others = doubtful(possible, ended, reach)
     at = watch.since + settings.reseed_timeout
-    if not proven(possible, ended, reach):
+    safe = proven(possible, ended, reach)
+    if not safe:
         if not unproven:
             return Verdict(granted=False, why=f"waits for POST /reseed, as {_may_serve(others)}")
         if vouched := _not_given_up(model, others):
             return Verdict(granted=False, why=f"waits until Mesos gives up {', '.join(vouched)}")
     if now < at:
-        return Verdict(granted=False, why="waits for -reseed-timeout", at=at)
+        doubt = "" if safe else f", as {_may_serve(others)}"
+        return Verdict(granted=False, why=f"waits for -reseed-timeout{doubt}", at=at)
     why = f"quorum was gone for {settings.reseed_timeout:g} s"
     return Verdict(granted=True, why=why, unproven=unproven)
 

@@ -102,8 +102,10 @@ def of_a_reseeding(one: Reseeded) -> str:
 
 def news(before: Record, after: Record) -> Iterator[tuple[str, bool]]:
     """What a write of the record tells of it, each a line and whether somebody should look."""
-    if bool(before.quorum_lost_at) != bool(after.quorum_lost_at):
-        yield ("quorum is gone" if after.quorum_lost_at else "quorum is there again"), True
+    if after.quorum_lost_at and not before.quorum_lost_at:
+        yield "quorum is gone", True
+    elif before.quorum_lost_at and not after.quorum_lost_at and before.reseeds == after.reseeds:
+        yield "quorum is there again", True
     was, now = before.reseed, after.reseed
     if now is not None and (was is None or was.generation < now.generation):
         yield f"generation {now.generation}: {now.stage.value}, as {now.why}", True
