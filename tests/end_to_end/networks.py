@@ -7,10 +7,14 @@ without it.
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -52,3 +56,89 @@ def move(sandbox: Path, prefix: tuple[str, ...]) -> None:
     etcd.rename(sandbox / "etcd.moved")
     etcd.write_text(f'#!/bin/sh\nexec {" ".join(prefix)} ./etcd.moved "$@"\n')
     etcd.chmod(0o755)
+
+
+class Doors:
+    """Lets connections through between this network and the other one, address by address."""
+
+    def __init__(self, prefix: tuple[str, ...]) -> None:
+        """`prefix` is that of the other network."""
+        self._other = prefix[1].removeprefix("--net=")
+        self._open: dict[str, list[socket.socket]] = {}
+
+    def inward(self, address: str) -> None:
+        """Who is in there reaches this address out here."""
+        host, port = address.split(":")
+        listener = self._there(lambda: socket.create_server((host, int(port))))
+        self._serve(address, listener, lambda: socket.create_connection((host, int(port))))
+
+    def outward(self, address: str) -> None:
+        """Who is out here reaches this address in there."""
+        host, port = address.split(":")
+        connect = functools.partial(socket.create_connection, (host, int(port)))
+        listener = socket.create_server((host, int(port)))
+        self._serve(address, listener, lambda: self._there(connect))
+
+    def shut(self, address: str) -> None:
+        """Nothing gets through any more, and what is under way breaks off."""
+        for one in self._open.pop(address):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def shut_all(self) -> None:
+        for address in list(self._open):
+            self.shut(address)
+
+    def _there(self, make: Callable[[], socket.socket]) -> socket.socket:
+        """A socket made in the other network.  A thread enters it, and ends with that."""
+        made: list[socket.socket] = []
+
+        def enter() -> None:
+            with Path(self._other).open() as namespace:
+                if ctypes.CDLL(None).setns(namespace.fileno(), _CLONE_NEWNET) == 0:
+                    with suppress(OSError):
+                        made.append(make())
+
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join()
+        if not made:
+            raise ConnectionError("no socket in the other network")
+        return made[0]
+
+    def _serve(
+        self, address: str, listener: socket.socket, connect: Callable[[], socket.socket]
+    ) -> None:
+        self._open[address] = [listener]
+
+        def accept() -> None:
+            with suppress(OSError, KeyError):
+                while True:
+                    one, _ = listener.accept()
+                    try:
+                        other = connect()
+                    except OSError:
+                        one.close()
+                        continue
+                    self._open[address] += [one, other]
+                    for source, target in ((one, other), (other, one)):
+                        _thread(functools.partial(_pass_on, source, target))
+
+        _thread(accept)
+
+
+_CLONE_NEWNET = 0x40000000
+
+
+def _thread(run: Callable[[], None]) -> None:
+    threading.Thread(target=run, daemon=True).start()
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while block := source.recv(65536):
+            target.sendall(block)
+    for one in (source, target):
+        with suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)

@@ -83,11 +83,10 @@ class Cluster:
         assert answer.status == 200, answer.read()
         connection.close()
 
-    def restart_scheduler(self, *flags: str) -> None:
-        """Another one, where the last was killed or is now."""
-        self.scheduler.signal(signal.SIGCONT)
+    def restart_scheduler(self, *flags: str, prefix: tuple[str, ...] = ()) -> None:
+        """kill -9, and the next one."""
         self.scheduler.kill()
-        self.scheduler = self.stand.scheduler(*self.flags, *flags)
+        self.scheduler = self.stand.scheduler(*self.flags, *flags, prefix=prefix)
 
     # What becomes of it
 

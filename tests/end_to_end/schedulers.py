@@ -74,7 +74,9 @@ class Stand:
         stored: dict[str, Any] = json.loads(self.file.read_text())["record"]
         return stored
 
-    def scheduler(self, *flags: str, artifact_port: int | None = None) -> Scheduler:
+    def scheduler(
+        self, *flags: str, artifact_port: int | None = None, prefix: tuple[str, ...] = ()
+    ) -> Scheduler:
         """Another scheduler of the cluster; `flags` come last."""
         admin = free_port()
         daemon = Daemon(
@@ -89,6 +91,7 @@ class Stand:
             "-probe-interval-seconds=0.5",
             "-member-timeout=6",
             *flags,
+            prefix=prefix,
         )
         made = Scheduler(daemon, f"127.0.0.1:{admin}")
         self.started.append(made)

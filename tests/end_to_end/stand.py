@@ -31,9 +31,10 @@ def etcd_binary(version: str, name: str = "etcd") -> Path:
 class Daemon:
     """One of our executables with its output, line by line."""
 
-    def __init__(self, program: str, *arguments: str) -> None:
+    def __init__(self, program: str, *arguments: str, prefix: tuple[str, ...] = ()) -> None:
+        """`prefix` is a command that execs what follows it."""
         self.process = subprocess.Popen(
-            [str(BIN / program), *arguments],
+            [*prefix, str(BIN / program), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

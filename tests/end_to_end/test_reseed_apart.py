@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.acknowledged import PREFIX, Writer
-from tests.end_to_end.networks import move, other_network
+from tests.end_to_end.acknowledged import PREFIX, Writer, loss
+from tests.end_to_end.networks import Doors, move, other_network
 from tests.end_to_end.reseeds import (
     TIMEOUT,
     Cluster,
@@ -21,6 +21,7 @@ from tests.end_to_end.reseeds import (
     running,
     stopped,
 )
+from tests.end_to_end.schedulers import healthy
 from tests.end_to_end.stand import etcd_binary, until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
@@ -106,3 +107,38 @@ def test_an_executor_that_does_not_confirm_the_hold(tmp_path: Path) -> None:
         assert told["member"] == "etcd-4"
         assert here.kept_what_it_promised(told)
         assert "etcd-5" not in here.members()
+
+
+def test_a_scheduler_that_is_cut_off_from_four_of_five(tmp_path: Path) -> None:
+    """It cannot reach them, and in the end Mesos cannot either; but the fifth names a leader.  So
+    nobody is held and nothing is changed; and all is well when they are seen again."""
+    with other_network() as elsewhere, cluster(tmp_path, 5) as here:
+        doors = Doors(elsewhere)
+        before = here.members()
+        addresses = {name: url.removeprefix("http://") for name, url in here.urls.items()}
+        pids = here.stand.etcds(*before)
+        cut = list(before)[:4]
+        for address in (here.stand.master, *addresses.values()):
+            doors.inward(address)
+        here.restart_scheduler(prefix=elsewhere)
+        doors.outward(here.scheduler.admin)
+        try:
+            healthy(here.scheduler)
+            for name in cut:
+                doors.shut(addresses[name])
+            until(lambda: "does not serve with 1 of 5" in here.why(), "it reaches one of five")
+            for name in cut:
+                here.tell("agent/lose", agent=before[name]["hostname"])
+            until(lambda: "etcd-4 is out of reach" in here.why(), "Mesos does not reach them")
+            with here.writing():
+                time.sleep(2 * TIMEOUT)
+            said = here.stats()
+            assert (here.stage(), said["quorum_lost_at"], said["generation"]) == ("", "", 1)
+            for name in cut:
+                doors.inward(addresses[name])
+                here.tell("agent/return", agent=before[name]["hostname"])
+            healthy(here.scheduler)
+        finally:
+            doors.shut_all()
+        assert here.stand.etcds(*before) == pids
+        assert loss(here.writers, here.urls["etcd-1"]).missing == ()
