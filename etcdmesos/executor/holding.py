@@ -32,12 +32,19 @@ def to_be_stopped(model: Model) -> bool:
 
 
 def begin_holding(draft: Draft) -> Draft:
-    """etcd gets no grace: without quorum it would wait up to 7 s for proposals that cannot be
-    committed, and whatever it acknowledged is on disk."""
-    model = draft.model
+    """etcd is killed where its snapshot is here, or what it runs on is given up; otherwise it gets
+    its grace to end.
+
+    Without quorum a graceful end waits up to 7 s for proposals that cannot be committed.  A kill
+    loses the commit index that etcd buffers until its next synced write (server/storage/wal:
+    `MustSync`), and with it, in a copy, the last write that was acknowledged: a snapshot has that.
+    """
+    model, reseed = draft.model, draft.model.reseed
+    assert model.spec is not None
     said = str(model.record.held) if model.record.held else "the seed is undone"
+    grace = 0.0 if reseed.snapshot is not None or reseed.undo else model.spec.grace_seconds
     return draft.with_reseed(snapshot_wanted=False).having(
-        kill_at=draft.now, remark=f"stopping etcd: {said}"
+        kill_at=draft.now + grace, remark=f"stopping etcd: {said}"
     )
 
 

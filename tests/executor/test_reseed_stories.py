@@ -34,7 +34,7 @@ from tests.executor.reseeds import (
     stop,
     surviving,
 )
-from tests.executor.world import TASK, World, health, launched
+from tests.executor.world import SPEC, TASK, World, health, launched
 
 # Orders
 
@@ -73,6 +73,10 @@ def test_a_hold_is_on_disk_before_etcd_is_stopped() -> None:
     world = surviving()
     world.order(hold())
     assert world.saved[-1].held == Held(epoch=4, generation=2)
+    assert [command.signal for command in world.of(SignalEtcd)] == [signal.SIGTERM]
+    world.settle()
+    assert world.report.standing is Standing.HOLDING
+    world.pass_time(SPEC.grace_seconds)
     assert [command.signal for command in world.of(SignalEtcd)] == [signal.SIGKILL]
     world.settle()
     assert world.model.phase == "held"
@@ -80,6 +84,15 @@ def test_a_hold_is_on_disk_before_etcd_is_stopped() -> None:
     assert (report.standing, report.commit_index, report.term) == (Standing.HELD, 77, 4)
     world.pass_time(1000.0)
     assert len(world.started) == 1
+
+
+def test_etcd_gets_no_grace_where_its_snapshot_is_saved() -> None:
+    """Without quorum it would wait for proposals that hang; the snapshot has what a kill loses."""
+    world = surviving()
+    world.order(snapshot())
+    world.settle()
+    world.order(hold())
+    assert [command.signal for command in world.of(SignalEtcd)] == [signal.SIGKILL]
 
 
 def test_mesos_hears_that_it_is_held() -> None:
@@ -202,6 +215,7 @@ def test_a_log_that_cannot_be_read_is_held_all_the_same() -> None:
     world.order(hold())
     for command in world.of(SignalEtcd):
         world.end(command)
+    world.etcd_exits(0)
     world.fail(world.of(ReadLog)[0], "no write-ahead log")
     world.settle()
     report = world.report
@@ -231,8 +245,10 @@ def test_released_while_it_is_being_stopped() -> None:
     """etcd ends first; then it is started again."""
     world = surviving()
     world.order(hold())
-    assert world.of(SignalEtcd)
+    world.settle()
     world.order(release())
+    assert world.started == [1]
+    world.etcd_exits(0)
     world.settle()
     assert world.started == [1, 2]
 
