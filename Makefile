@@ -61,7 +61,7 @@ sim-planted: $(VENV) ## every planted bug is found by the simulation (may take a
 	@.venv/bin/pytest -m long tests/simulation $(PYTEST_FLAGS)
 
 .PHONY: chaos
-chaos: all etcd zookeeper ## end to end, what takes minutes: ZooKeeper away for a minute
+chaos: all etcd zookeeper ## end to end, what takes minutes: ZooKeeper away, majorities parted
 	@.venv/bin/pytest -m long tests/end_to_end $(PYTEST_FLAGS)
 
 .PHONY: check
