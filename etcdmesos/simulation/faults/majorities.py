@@ -82,6 +82,45 @@ class MajorityCutOff(Fault):
 
 
 @frozen(kw_only=True)
+class TimeOutInterrupted(Fault):
+    """A majority can't be reached for nearly as long as a reseed waits, twice; in between it is
+    back for a moment, or the master fails over."""
+
+    def available(self, world: World) -> bool:
+        return len(_hosts(world)) > 2 and world.mesos.master.running
+
+    def inject(self, world: World) -> None:
+        network, clock = world.network, world.clock
+        away = _majority(_hosts(world), self.pick)
+        pairs = [(one, p) for one in away for p in network.parties if p not in away]
+        given_up = 6 * world.options.ping_timeout + 2.0
+        long = given_up + 0.6 * world.options.reseed_timeout
+
+        def cut() -> None:
+            if not world.healed:
+                for pair in pairs:
+                    network.cut(*pair)
+
+        def heal() -> None:
+            for pair in pairs:
+                network.heal(*pair)
+
+        def interrupt() -> None:
+            if world.healed:
+                return
+            if self.pick % 2:
+                world.mesos.kill_master()
+                world.mesos.start_master()
+            else:
+                heal()
+                clock.call_after(10.0 + self.seconds, cut)
+
+        cut()
+        clock.call_after(long, interrupt)
+        world.undo_after(2 * long + given_up + self.seconds, heal)
+
+
+@frozen(kw_only=True)
 class SchedulerSeesNobody(Fault):
     """The schedulers' hosts reach Mesos and ZooKeeper, and no etcd: nothing is wrong with it."""
 
@@ -194,7 +233,7 @@ class MajorityWithoutEtcd(Fault):
 @frozen(kw_only=True)
 class HitAtOrder(Fault):
     """A majority is killed; when an order of a reseed goes out, whom it is for dies, or its etcd,
-    or its agent, or the scheduler."""
+    or its agent, or the scheduler; or its disk is full from then on."""
 
     def available(self, world: World) -> bool:
         return world.scheduler.running and len(world.executors.running) > 2
@@ -216,7 +255,7 @@ class HitAtOrder(Fault):
 
     def _hit(self, world: World, task_id: str) -> None:
         executor = world.executors.with_task(task_id)
-        what = self.pick // 40 % 5
+        what = self.pick // 40 % 6
         if what == 0:
             world.scheduler.kill()
         elif executor is None:
@@ -228,6 +267,10 @@ class HitAtOrder(Fault):
         elif what == 3:
             executor.core.pause()
             world.undo_after(self.seconds, executor.core.resume)
+        elif what == 4:
+            disk = executor.container.host.disk
+            disk.full = True
+            world.undo_after(self.seconds, lambda: setattr(disk, "full", False))
         else:
             agent = executor.container.host.name
             world.mesos.kill_agent(agent)

@@ -99,6 +99,8 @@ class Told:
     launched: set[str] = field(factory=set)
     alive: set[str] = field(factory=set)
     """Tasks that somebody last vouched for, in this subscription."""
+    well: set[str] = field(factory=set)
+    """Tasks that were last said to run, by executors that do not say that they are unwell."""
     asked: dict[str, float] = field(factory=dict)
     """When the end of a task was last asked for."""
     asked_first: dict[str, float] = field(factory=dict)
@@ -284,6 +286,9 @@ def _updated(told: Told, event: e.TaskUpdated) -> None:
         told.dead.add(status.task_id)
     elif status.state in ALIVE and status.task_id not in told.dead:
         told.alive.add(status.task_id)
+    told.well.discard(status.task_id)
+    if status.state is TaskState.RUNNING and status.healthy is not False:
+        told.well.add(status.task_id)
     if status.state in STARTED:
         told.started.add(status.task_id)
     if status.out_of_reach:

@@ -79,7 +79,12 @@ def reseeds_only_when_quorum_is_gone(books: Books, fact: Stored) -> Iterator[str
     age = None if told.progress_at is None else told.now - told.progress_at
     if not none_left and age is not None and age < books.settings.probe_interval:
         yield f"{reseed.stage.value}, and a proposal was committed {age:.1f} s ago"
-    if before is None and not reseed.by_operator:
+    well = {m.name for m in record.members if any(task.id in told.well for task in m.tasks)}
+    begins = before is None or before.stage is Stage.RELEASING
+    for names in _configurations(record) if begins and not none_left else ():
+        if has_quorum(len(names & well), len(names)):
+            yield f"begun, and Mesos and executors say that {', '.join(sorted(well))} are well"
+    if begins and not reseed.by_operator:
         yield from _too_early(books, told, none_left=none_left)
 
 
@@ -256,12 +261,17 @@ def announced_when_verified(books: Books, fact: Stored) -> Iterator[str]:
 
 @oracle(Promise.SEED, Stored)
 def attempts_have_their_own_generations(books: Books, fact: Stored) -> Iterator[str]:
-    """Every seed that is tried has a generation of its own, above all before."""
+    """Every seed that is tried, and the release after it, has a generation of its own, above all
+    before."""
     before, reseed = books.durable, fact.record.reseed
     if before is None or reseed is None:
         return
     if reseed.generation <= before.generation:
         yield f"an attempt in generation {reseed.generation}; {before.generation} is in force"
+    held = before.reseed is not None and before.reseed.stage is not Stage.RELEASING
+    again = before.reseed is not None and before.reseed.generation == reseed.generation
+    if reseed.stage is Stage.RELEASING and held and again:
+        yield f"a release in generation {reseed.generation}, as the holds before it"
     known = books.seeds.get(reseed.generation)
     if known is not None and reseed.seed not in ("", known.seed):
         yield f"{known.seed} and {reseed.seed} are both seeds of generation {reseed.generation}"

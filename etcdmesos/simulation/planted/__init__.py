@@ -12,6 +12,7 @@ from etcdmesos.simulation.planted import (
     readings,
     removals,
     replacements,
+    reseeds,
     waits,
 )
 from etcdmesos.simulation.planted.registry import PlantedBug, registered
@@ -25,6 +26,7 @@ _ROOMS = (
     readings,
     removals,
     replacements,
+    reseeds,
     waits,
 )
 """Imported for their bugs, which register themselves."""
