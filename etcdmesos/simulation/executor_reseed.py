@@ -60,6 +60,10 @@ class Watcher(Protocol):
         """A data directory was renamed."""
         ...
 
+    def removed(self, host: Host, path: str) -> None:
+        """What lies at a path is about to be removed."""
+        ...
+
     def forced(self, host: Host, path: str, *, own: bool) -> None:
         """`--force-new-cluster` was run; `own`: on the member's data, and on no copy."""
         ...
@@ -251,6 +255,8 @@ class ReseedPort:
                 self._move(command.data_directory, command.failed)
             self._move(command.aside, command.data_directory)
         for path in command.remove:
+            if self._watcher is not None:
+                self._watcher.removed(self._host, self._path(path))
             disk.delete(self._path(path))
         self.tell(CommandDone(command=command))
 

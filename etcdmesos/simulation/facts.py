@@ -17,6 +17,7 @@ __all__ = [
     "ClusterForced",
     "Committed",
     "DataMoved",
+    "DataRemoved",
     "Erased",
     "EtcdEnded",
     "EtcdStarted",
@@ -134,6 +135,14 @@ class DataMoved(Fact):
     target: str
     content: str
     """What lies in it: the same for the same bytes."""
+
+
+@frozen(kw_only=True)
+class DataRemoved(Fact):
+    """An executor removed a data directory that was set aside."""
+
+    path: str
+    """With its host."""
 
 
 @frozen(kw_only=True)

@@ -199,6 +199,10 @@ class Observer:
             f.DataMoved(host=host.name, source=source, target=target, content=fingerprint(found))
         )
 
+    def removed(self, host: Host, path: str) -> None:
+        """An executor removes what lies at a path."""
+        self._world.see(f.DataRemoved(path=f"{host.name}:{path}"))
+
     def forced(self, host: Host, path: str, *, own: bool) -> None:
         """An executor had `--force-new-cluster` run on a copy of a data directory."""
         self._world.say(host.name, f"runs {'' if own else 'a copy of '}{path} as a new cluster")

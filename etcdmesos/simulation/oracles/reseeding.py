@@ -17,6 +17,7 @@ from etcdmesos.simulation.facts import (
     ClusterForced,
     Committed,
     DataMoved,
+    DataRemoved,
     EtcdStarted,
     Released,
     Settled,
@@ -279,9 +280,16 @@ def attempts_have_their_own_generations(books: Books, fact: Stored) -> Iterator[
         yield f"{reseed.stage.value} in generation {reseed.generation}, which had its seed"
 
 
-@oracle(Promise.SEED, DataMoved, Settled)
-def what_is_set_aside_is_kept(books: Books, fact: DataMoved | Settled) -> Iterator[str]:
-    """Data that were set aside are the same, to the byte, when they come back and at the end."""
+@oracle(Promise.SEED, DataMoved, DataRemoved, Settled)
+def what_is_set_aside_is_kept(
+    books: Books, fact: DataMoved | DataRemoved | Settled
+) -> Iterator[str]:
+    """Data that were set aside are the same, to the byte, when they come back and at the end; only
+    what failed as a seed is ever removed."""
+    if isinstance(fact, DataRemoved):
+        if fact.path in books.aside and "/failed-" not in fact.path:
+            yield f"{fact.path} is removed"
+        return
     if isinstance(fact, Settled):
         for path, content in books.aside.items():
             if fact.data.get(path) != content and "/failed-" not in path:

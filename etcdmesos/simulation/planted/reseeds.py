@@ -19,7 +19,6 @@ from etcdmesos.executor.model import Draft as ExecutorDraft
 from etcdmesos.executor.model import ExecutorRecord
 from etcdmesos.executor.model import Model as ExecutorModel
 from etcdmesos.mesos.statuses import TaskState
-from etcdmesos.orders import Standing
 from etcdmesos.simulation.options import Cores, real_cores
 from etcdmesos.simulation.planted.registry import (
     Action,
@@ -61,6 +60,8 @@ def _believing_of_the_record(lie: Lie) -> Cores:
             done = ACTIONS[name](draft.having(record=lied))
             if done.model.record is lied:
                 return done.having(record=truth)
+            if done.model.record.generation != truth.generation:
+                return done
             made = done.model.record
             back = {k: getattr(truth, k) for k in lies if getattr(made, k) == lies[k]}
             return done.having(record=evolve(made, **back))
@@ -188,25 +189,6 @@ def forgets_the_change_in_flight() -> Cores:
 def forgets_voters_added_by_hand() -> Cores:
     """The quorum is that of our own members, as if the target size could not be exceeded."""
     return _believing_of_the_record(lambda _model, _now: {"foreign_voters": ()})
-
-
-@planted("others_are_dead_or_held", "holds_come_before_seeds", "the_best_is_the_seed")
-def asking_is_holding() -> Cores:
-    """Whoever was ordered to hold counts as held, confirmed or not."""
-
-    def lie(model: Model, _: float) -> Mapping[str, Any]:
-        if model.record.reseed is None or model.record.reseed.stage is not Stage.HOLDING:
-            return {}
-        asked = model.reseeding.sent
-        reports = {
-            i: evolve(report, standing=Standing.HELD, generation=model.record.reseed.generation)
-            if i in asked and report.epoch == model.record.epoch
-            else report
-            for i, report in model.reports.items()
-        }
-        return {"reports": reports}
-
-    return _believing(lie)
 
 
 # How it is carried out
