@@ -105,6 +105,7 @@ WHERE_FOUND = {
     "takes_failed_probes_for_a_lost_quorum": 5,
     "the_clock_survives_a_reconnection": 29,
     "the_clock_survives_progress": 296,
+    "takes_the_first_survivor": 65,
     "two_on_one_agent": 0,
     "two_seeds": 0,
     "unknown_is_dead": 1,

@@ -23,13 +23,36 @@ ORDERS = (orders.TakeSnapshot, orders.Hold, orders.MeasureCopy, orders.Seed, ord
 
 @frozen(kw_only=True)
 class MajorityKilled(Fault):
-    """SIGKILL of a majority of the containers, up to all but one: at once, or one by one."""
+    """SIGKILL of a majority of the containers, up to all but one: at once, or one by one; in larger
+    clusters sometimes while one of several survivors is behind."""
 
     def available(self, world: World) -> bool:
         return len(world.executors.running) > 2
 
     def inject(self, world: World) -> None:
+        running = list(world.executors.running)
+        if len(running) > 4 and self.pick % 3 == 0:
+            self._while_one_is_behind(world, running)
+            return
         _kill_a_majority(world, self.pick, 0.0 if self.pick % 2 else self.seconds)
+
+
+    def _while_one_is_behind(self, world: World, running: list[ExecutorHost]) -> None:
+        fallen = _majority(running, self.pick, leave=2)
+        behind = [one for one in running if one not in fallen][self.pick // 3 % 2]
+        host, others = behind.container.host.name, world.mesos.agents
+        away = [(host, other) for other in others if other != host]
+        for pair in away:
+            world.network.cut(*pair)
+
+        def kill() -> None:
+            for pair in away:
+                world.network.heal(*pair)
+            for one in () if world.healed else fallen:
+                one.kill()
+
+        # Long enough for a few writes.
+        world.undo_after(3 * world.options.write_pause, kill)
 
 
 @frozen(kw_only=True)
