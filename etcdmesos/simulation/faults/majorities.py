@@ -36,7 +36,6 @@ class MajorityKilled(Fault):
             return
         _kill_a_majority(world, self.pick, 0.0 if self.pick % 2 else self.seconds)
 
-
     def _while_one_is_behind(self, world: World, running: list[ExecutorHost]) -> None:
         fallen = _majority(running, self.pick, leave=2)
         behind = [one for one in running if one not in fallen][self.pick // 3 % 2]
