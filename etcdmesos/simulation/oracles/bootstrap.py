@@ -10,8 +10,9 @@ from etcdmesos.cluster.events import MemberProbed
 from etcdmesos.cluster.quorum import quorum
 from etcdmesos.cluster.record import Step
 from etcdmesos.simulation.facts import EtcdStarted, Stepped, Stored
-from etcdmesos.simulation.oracles.books import Books, Told
+from etcdmesos.simulation.oracles.books import Books
 from etcdmesos.simulation.oracles.registry import oracle
+from etcdmesos.simulation.oracles.told import Told
 from etcdmesos.simulation.promises import Promise
 
 

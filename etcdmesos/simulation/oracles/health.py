@@ -15,8 +15,9 @@ from etcdmesos.cluster.quorum import has_quorum
 from etcdmesos.cluster.record import Role, Step
 from etcdmesos.cluster.why import why
 from etcdmesos.simulation.facts import Stepped
-from etcdmesos.simulation.oracles.books import FRESH_INTERVALS, Books, Told
+from etcdmesos.simulation.oracles.books import Books
 from etcdmesos.simulation.oracles.registry import oracle
+from etcdmesos.simulation.oracles.told import FRESH_INTERVALS, Told
 from etcdmesos.simulation.promises import Promise
 
 SAMPLE = 64

@@ -15,8 +15,9 @@ from etcdmesos.cluster.commands import (
 )
 from etcdmesos.cluster.record import Step
 from etcdmesos.simulation.facts import Obeyed, Released, Settled, Stepped
-from etcdmesos.simulation.oracles.books import RECONFIGURES, Books
+from etcdmesos.simulation.oracles.books import Books
 from etcdmesos.simulation.oracles.registry import oracle
+from etcdmesos.simulation.oracles.told import RECONFIGURES
 from etcdmesos.simulation.promises import Promise
 
 ACTS = (Subscribe, Launch, Kill, Shutdown, SendMessage, Teardown, DeleteRecord, *RECONFIGURES)

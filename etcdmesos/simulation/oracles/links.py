@@ -10,8 +10,9 @@ from etcdmesos.cluster.launch import initial_cluster
 from etcdmesos.cluster.record import Step
 from etcdmesos.member_spec import MemberSpec
 from etcdmesos.simulation.facts import EtcdStarted, Released, Stepped, Stored
-from etcdmesos.simulation.oracles.books import RECONFIGURES, Books
+from etcdmesos.simulation.oracles.books import Books
 from etcdmesos.simulation.oracles.registry import oracle
+from etcdmesos.simulation.oracles.told import RECONFIGURES
 from etcdmesos.simulation.promises import Promise
 
 CHANGES = (Launch, Kill, Shutdown, SendMessage, *RECONFIGURES)

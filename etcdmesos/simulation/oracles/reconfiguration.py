@@ -12,8 +12,9 @@ from etcdmesos.cluster.commands import AddLearner, Launch, PromoteLearner, Remov
 from etcdmesos.cluster.quorum import has_quorum
 from etcdmesos.cluster.record import Kind, Role
 from etcdmesos.simulation.facts import MembersChanged, Released, Stored
-from etcdmesos.simulation.oracles.books import RECONFIGURES, Books, Reconfigures
+from etcdmesos.simulation.oracles.books import Books
 from etcdmesos.simulation.oracles.registry import oracle
+from etcdmesos.simulation.oracles.told import RECONFIGURES, Reconfigures
 from etcdmesos.simulation.promises import Promise
 
 KINDS: dict[type[Reconfigures], Kind] = {

@@ -23,8 +23,9 @@ from etcdmesos.simulation.facts import (
     Settled,
     Stored,
 )
-from etcdmesos.simulation.oracles.books import FRESH_INTERVALS, Books, Told
+from etcdmesos.simulation.oracles.books import Books
 from etcdmesos.simulation.oracles.registry import oracle
+from etcdmesos.simulation.oracles.told import FRESH_INTERVALS, Told
 from etcdmesos.simulation.promises import Promise
 
 ORDERED_IN = {
