@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from etcdmesos.cluster.settings import ReseedPolicy
-from etcdmesos.simulation.faults import majorities, registered
+from etcdmesos.simulation.faults import majorities, registered, reseeds
 from etcdmesos.simulation.options import Options
 
 __all__ = ["draw"]
@@ -41,7 +41,8 @@ def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> O
     """The world of a seed; `cluster_size` fixes that one choice and leaves the others."""
     random = Random(f"swarm {seed}")  # noqa: S311 (nothing secret)
     kinds = registered()
-    losing = [name for name in faults if kinds[name].__module__ == majorities.__name__]
+    rooms = (majorities.__name__, reseeds.__name__)
+    losing = [name for name in faults if kinds[name].__module__ in rooms]
     usual = [name for name in faults if name not in losing]
     sizes = [size for size, often in SIZES for _ in range(often)]
     size = random.choice(sizes)

@@ -13,6 +13,7 @@ from etcdmesos.simulation.faults import (
     masters,
     members,
     networks,
+    reseeds,
     schedulers,
     stores,
 )
@@ -27,6 +28,7 @@ _ROOMS = (
     masters,
     members,
     networks,
+    reseeds,
     schedulers,
     stores,
 )

@@ -1,0 +1,141 @@
+"""Faults that meet a reseed while it is under way, and the operator who asks for one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from etcdmesos import orders
+from etcdmesos.cluster.commands import SendMessage
+from etcdmesos.simulation.faults.base import Fault, chosen
+from etcdmesos.simulation.faults.majorities import hosts, kill_a_majority, long_enough, majority
+from etcdmesos.step import Command
+
+if TYPE_CHECKING:
+    from etcdmesos.simulation.world import World
+
+ORDERS = (orders.TakeSnapshot, orders.Hold, orders.MeasureCopy, orders.Seed, orders.Release)
+
+
+@frozen(kw_only=True)
+class HitAtOrder(Fault):
+    """A majority is killed; when an order of a reseed goes out, whom it is for dies, or its etcd,
+    or its agent, or the scheduler; or its disk is full from then on."""
+
+    def available(self, world: World) -> bool:
+        return world.scheduler.running and len(world.executors.running) > 2
+
+    def inject(self, world: World) -> None:
+        kind, delay = ORDERS[self.pick % len(ORDERS)], self.pick // 5 % 8 / 10
+        kill_a_majority(world, self.pick, 0.0, leave=2)
+
+        def act(command: Command) -> bool:
+            if world.healed:
+                return True
+            order = orders.decode(command.data) if isinstance(command, SendMessage) else None
+            if not isinstance(order, kind):
+                return False
+            world.clock.call_after(delay, self._hit, world, order.task_id)
+            return True
+
+        world.scheduler.watch(act)
+
+    def _hit(self, world: World, task_id: str) -> None:
+        executor = world.executors.with_task(task_id)
+        what = self.pick // 40 % 6
+        if what == 0:
+            world.scheduler.kill()
+        elif executor is None:
+            return
+        elif what == 1:
+            executor.kill()
+        elif what == 2 and executor.etcd is not None:
+            executor.etcd.kill()
+        elif what == 3:
+            executor.core.pause()
+            world.undo_after(self.seconds, executor.core.resume)
+        elif what == 4:
+            disk = executor.container.host.disk
+            disk.full = True
+            world.undo_after(self.seconds, lambda: setattr(disk, "full", False))
+        else:
+            agent = executor.container.host.name
+            world.mesos.kill_agent(agent)
+            world.undo_after(self.seconds, lambda: world.mesos.start_agent(agent))
+
+
+@frozen(kw_only=True)
+class OldQuorumReturns(Fault):
+    """Members of a majority can't be reached until an order of a reseed goes out; then they can."""
+
+    def available(self, world: World) -> bool:
+        return world.scheduler.running and len(hosts(world)) > 2
+
+    def inject(self, world: World) -> None:
+        network = world.network
+        away = majority(hosts(world), self.pick)
+        others = [p for p in network.parties if p not in away]
+        apart = self.pick % 2 == 0
+        pairs = [(one, other) for one in away for other in others]
+        pairs += [(a, b) for a in away for b in away if a < b] if apart else []
+        for pair in pairs:
+            network.cut(*pair)
+
+        def undo() -> None:
+            for pair in pairs:
+                network.heal(*pair)
+
+        kind = ORDERS[self.pick // 2 % 4]
+
+        def act(command: Command) -> bool:
+            if world.healed:
+                return True
+            order = orders.decode(command.data) if isinstance(command, SendMessage) else None
+            if not isinstance(order, kind):
+                return False
+            world.clock.call_after(self.pick // 8 % 20 / 10, undo)
+            return True
+
+        world.scheduler.watch(act)
+        world.undo_after(2 * long_enough(world, self.pick, self.seconds), undo)
+
+
+@frozen(kw_only=True)
+class OrdersLost(Fault):
+    """Framework messages get lost, come late, or come twice, in both directions."""
+
+    def available(self, world: World) -> bool:
+        return world.mesos.registry.message_fate is None
+
+    def inject(self, world: World) -> None:
+        random, registry = world.random, world.mesos.registry
+
+        def fate() -> Sequence[float]:
+            drawn = random.random()
+            if drawn < 0.25:
+                return ()
+            if drawn < 0.5:
+                return (random.uniform(0.0, 20.0),)
+            return (0.0, random.uniform(0.0, 60.0)) if drawn < 0.75 else (0.0,)
+
+        def undo() -> None:
+            registry.message_fate = None
+
+        registry.message_fate = fate
+        world.undo_after(self.seconds * 8, undo)
+
+
+@frozen(kw_only=True)
+class OperatorReseeds(Fault):
+    """The operator posts /reseed, whether that is called for or not, for a member or for none."""
+
+    def available(self, world: World) -> bool:
+        return world.scheduler.model is not None
+
+    def inject(self, world: World) -> None:
+        model = world.scheduler.model
+        names = [m.name for m in model.record.members] if model is not None else []
+        named = chosen(names, self.pick // 2) if names and self.pick % 2 else ""
+        world.operator.reseed(named)
