@@ -143,6 +143,8 @@ def _take_seed(draft: Draft, order: Seed) -> Draft:
         return refused(draft, Seed, "not held")
     if reseed.own is not None:
         return refused(draft, Seed, "an earlier seed is being undone")
+    if reseed.measuring:
+        return refused(draft, Seed, "a copy is being run, whose snapshot takes the other's place")
     if reseed.snapshot is None or reseed.snapshot.sha256 != order.snapshot_sha256:
         return refused(draft, Seed, "the snapshot that was chosen is not here")
     return _cleared(draft, Seed).with_reseed(seed=order, seed_taken=order.generation)

@@ -54,8 +54,9 @@ def take_way_in(draft: Draft) -> Draft:
     event, run = event_of(draft, e.BackupOpened), draft.model.backups.run
     if run is None or run.stage is not Stage.OPENING:
         return draft.asking(c.AbandonBackup(name=event.name, way=event.way))
+    view = evolve(draft.model.backups, opened_at=draft.now)
     return with_run(
-        draft,
+        draft.having(backups=view),
         evolve(
             run,
             stage=Stage.SENDING,

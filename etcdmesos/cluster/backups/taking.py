@@ -28,6 +28,9 @@ from etcdmesos.cluster.model import Draft
 from etcdmesos.cluster.record import Member
 from etcdmesos.orders import Sending
 
+NAMES_APART = 1.0
+"""Seconds between two backups: their names hold the time to the second, and an executor goes by
+the name."""
 TIDY_AGAIN = 600.0
 """Seconds; after a deletion that failed."""
 
@@ -88,6 +91,8 @@ def _plan_beginning(draft: Draft, settings: BackupSettings) -> Draft:
         return draft
     if not view.asked and draft.now < view.due_at:
         return draft.waking(view.due_at)
+    if view.opened_at is not None and draft.now < view.opened_at + NAMES_APART:
+        return draft.waking(view.opened_at + NAMES_APART)
     member = chosen(model, assess(model, draft.now))
     if member is None:
         return draft  # a probe will tell when there is one

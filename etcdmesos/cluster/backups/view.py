@@ -56,6 +56,8 @@ class BackupView:
     """(task id, name) of a backup that an executor is still to be told not to send."""
     asked: bool = False
     """The operator wants one now."""
+    opened_at: float | None = None
+    """When the last way in was given; None before the first."""
     due_at: float = 0.0
     deleting: str = ""
     """The backup being deleted."""
