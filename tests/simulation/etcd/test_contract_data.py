@@ -138,7 +138,8 @@ def test_force_new_cluster_drops_what_it_does_not_know_to_be_committed(cluster: 
         cluster.kill(number)
     cluster.start(follower, range(3), force=True)
     until(cluster, lambda: serves(cluster, follower))
-    assert health(cluster, follower).revision == 40
+    # The last commit index is on disk or not, as the follower's buffer happened to be written.
+    assert health(cluster, follower).revision in (40, 41)
     assert cluster.get(follower, "k39", serializable=False) == 0
 
 
