@@ -53,16 +53,21 @@ def restorer(values: Mapping[str, Any], etcd: Path, version: tuple[int, ...]) ->
 def raises_revisions(restorer: Path) -> bool:
     """Whether it can raise the revision of a snapshot that it restores."""
     try:
-        done = subprocess.run(
-            [restorer, "snapshot", "restore", "--help"],
-            capture_output=True,
-            text=True,
-            timeout=VERSION_LIMIT,
-            check=False,
-        )
+        return "--bump-revision" in help_of(restorer, "snapshot", "restore")
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return "--bump-revision" in done.stdout + done.stderr
+
+
+def help_of(program: Path, *command: str) -> str:
+    """What it says of that command.  Raises OSError and subprocess.TimeoutExpired."""
+    done = subprocess.run(
+        [program, *command, "--help"],
+        capture_output=True,
+        text=True,
+        timeout=VERSION_LIMIT,
+        check=False,
+    )
+    return done.stdout + done.stderr
 
 
 def etcd_version(path: Path) -> tuple[int, ...]:

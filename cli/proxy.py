@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from typing import Any
 from etcdmesos.adapters.cluster_finder import ClusterFinder, Wanted
 from etcdmesos.adapters.finder_port import FinderPort
 from etcdmesos.adapters.front import FrontProcess
+from etcdmesos.adapters.listening import try_to_listen
 from etcdmesos.adapters.no_record import NoRecord
 from etcdmesos.errors import BadUsage, EtcdMesosError
 from etcdmesos.proxy.controller import step
@@ -127,12 +127,7 @@ def _folder(given: str) -> Iterator[Path]:
 def _refuse_address_in_use(host: str, port: int) -> None:
     """Raises BadUsage; later it is the front that says so, in its log."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        try_to_listen(host, port)
     except OSError as error:
         raise BadUsage(
             f"-listen-client-urls: cannot listen at {host}:{port}: {error.strerror or error}"

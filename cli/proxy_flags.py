@@ -15,7 +15,7 @@ from etcdmesos.proxy.fronts import AUTO_SYNC, Front, Kind
 
 from . import flags as f
 from . import master_flags
-from .programs import VERSION_LIMIT
+from .programs import help_of
 
 PROGRAM = "etcd-mesos-proxy"
 ANY_ADDRESS = ("0.0.0.0", "::", "[::]")  # noqa: S104 - to know it, not to listen there
@@ -110,13 +110,6 @@ def _address(host: str, port: int) -> str:
 
 def _syncs_by_itself(etcd: Path) -> bool:
     try:
-        done = subprocess.run(
-            [etcd, "grpc-proxy", "start", "--help"],
-            capture_output=True,
-            text=True,
-            timeout=VERSION_LIMIT,
-            check=False,
-        )
+        return AUTO_SYNC in help_of(etcd, "grpc-proxy", "start")
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BadUsage(f"-etcd-bin={etcd}: cannot be run: {error}") from None
-    return AUTO_SYNC in done.stdout + done.stderr

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from steps import CACHE, OLDEST_PYTHON, ROOT, Refused, one_at_a_time, run, say
+from steps import CACHE, ROOT, print_fetched, run, say
 
 # Resolved: the scripts in an environment name it by its path.
 STORE = (CACHE / "swift").resolve()
@@ -18,15 +18,7 @@ LOCK = ROOT / "packaging" / "swift.lock"
 
 
 def main() -> int:
-    try:
-        if sys.version_info < OLDEST_PYTHON:
-            raise Refused(f"needs Python 3.11 or newer, {sys.executable} is older")
-        with one_at_a_time("swift"):
-            print(fetched())
-    except Refused as refused:
-        say(f"swift: {refused}")
-        return 1
-    return 0
+    return print_fetched("swift", fetched)
 
 
 def fetched() -> Path:

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from debian import private_apt, unpack, why_no_apt
-from steps import CACHE, OLDEST_PYTHON, Refused, one_at_a_time, say
+from steps import CACHE, Refused, print_fetched, say
 
 STORE = CACHE / "zookeeper"
 SUITE = "bookworm"
@@ -31,15 +31,7 @@ VERSION_LIMIT = 30.0
 
 
 def main() -> int:
-    try:
-        if sys.version_info < OLDEST_PYTHON:
-            raise Refused(f"needs Python 3.11 or newer, {sys.executable} is older")
-        with one_at_a_time("zookeeper"):
-            print(fetched())
-    except Refused as refused:
-        say(f"zookeeper: {refused}")
-        return 1
-    return 0
+    return print_fetched("zookeeper", fetched)
 
 
 def fetched() -> Path:

@@ -9,7 +9,7 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +28,19 @@ def one_at_a_time(name: str) -> Iterator[None]:
     with (CACHE / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def print_fetched(name: str, fetched: Callable[[], Path]) -> int:
+    """All that a script does which fetches one thing: print its folder; the exit status."""
+    try:
+        if sys.version_info < OLDEST_PYTHON:
+            raise Refused(f"needs Python 3.11 or newer, {sys.executable} is older")
+        with one_at_a_time(name):
+            print(fetched())
+    except Refused as refused:
+        say(f"{name}: {refused}")
+        return 1
+    return 0
 
 
 def run(command: Sequence[str], env: dict[str, str] | None = None, cwd: Path = ROOT) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import os
 import re
-import socket
 import subprocess
 from pathlib import Path
 
 from etcdmesos.adapters.child_process import CannotStart, ChildProcess, environment, reason_of
+from etcdmesos.adapters.listening import try_to_listen
 from etcdmesos.executor.commands import Prepare, SignalEtcd, StartEtcd
 from etcdmesos.executor.events import EtcdExited, EtcdPrepared, EtcdStarted
 from etcdmesos.executor.settings import OLDEST_ETCD
@@ -130,12 +130,7 @@ def prepare(command: Prepare, sandbox: Path, binary: str) -> str:
 
 def _refuse_port_in_use(host: str, port: int) -> None:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        try_to_listen(host, port)
     except OSError as error:
         raise CannotStart(f"cannot listen on {host}:{port}: {reason_of(error)}") from error
 
