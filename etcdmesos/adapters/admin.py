@@ -68,7 +68,8 @@ def admin_app(
         return Response(body, headers={"Content-Type": content_type})
 
     def dashboard(_: Request) -> Response:
-        return HTMLResponse(page(report.stats(*snapshot())))
+        entries = [entry.to_json() for entry in events.after(0)]
+        return HTMLResponse(page(report.stats(*snapshot()), entries))
 
     return Starlette(
         routes=[

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from html import escape
 from urllib.parse import quote
 
 import pytest
@@ -186,6 +187,16 @@ def test_events_are_told_from_where_one_stopped_reading() -> None:
         assert HOLDER in holder["text"]
         later = json.loads(standby.asked("GET", f"/events?after={holder['id']}")[1])
         assert [entry["id"] for entry in later] == list(range(holder["id"] + 1, len(told) + 1))
+
+
+def test_the_page_shows_how_it_stands_and_what_happened_last() -> None:
+    """To a person, without scripts; a standby's says who holds the cluster."""
+    with scheduler(standby=True) as standby:
+        told = json.loads(standby.asked("GET", "/events")[1])[-1]
+        shown = standby.asked("GET", "/")[1]
+        assert escape(json.loads(standby.asked("GET", "/stats")[1])["why"]) in shown
+        assert f"<td>{told['kind']}</td><td>{escape(told['text'])}</td>" in shown
+        assert "this scheduler: standby" in shown
 
 
 @pytest.mark.parametrize("after", ["-1", "x", "%0a", "1" * 30, "٣"])
