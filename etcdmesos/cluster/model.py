@@ -91,7 +91,8 @@ class MesosLink:
     """The master's state as last read in this subscription."""
     reading_state: bool = False
     read_state_at: float = 0.0
-    suppressed: bool = False
+    suppressed: bool | None = False
+    """As asked of the master; None: a call failed, so nobody knows."""
     suppress_at: float = 0.0
     """Not to be suppressed or revived before: the last attempt failed."""
 

@@ -57,7 +57,7 @@ def _give_back(draft: Draft, wanted: bool) -> Draft:
 
 def _suppress_or_revive(draft: Draft, wanted: bool) -> Draft:
     mesos = draft.model.mesos
-    if wanted != mesos.suppressed:
+    if mesos.suppressed is (not wanted):
         return draft
     if draft.now < mesos.suppress_at:
         return draft.waking(mesos.suppress_at)

@@ -121,12 +121,13 @@ def _reconcile_settled(draft: Draft, command: c.Command) -> Draft:
     return draft.having(mesos=evolve(draft.model.mesos, reconcile_all_at=again))
 
 
-def _suppress_failed(draft: Draft, command: c.Command) -> Draft:
+def _suppress_failed(draft: Draft, _command: c.Command) -> Draft:
+    """What holds is not known: an earlier call of the other kind may have failed, too."""
     if isinstance(draft.event, e.CommandDone):
         return draft
     mesos = evolve(
         draft.model.mesos,
-        suppressed=isinstance(command, c.Revive),
+        suppressed=None,
         suppress_at=draft.now + draft.model.settings.reconcile_first,
     )
     return draft.having(mesos=mesos)
