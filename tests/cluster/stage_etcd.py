@@ -31,6 +31,8 @@ class Etcd:
     cluster: str = "c1"
     seed: str = ""
     """The member that a new cluster was grown from, with another id in it."""
+    led: str = ""
+    """The last leader that anybody named, by its id."""
 
     @classmethod
     def of_gang(cls, record: Record) -> Etcd:
@@ -124,6 +126,9 @@ class Etcd:
             says = evolve(says, leader=make.member_id("etcd-2"))
         if self.options.get("leaderless") == probe.member:
             says = evolve(says, leader="")
+        self.led = says.leader or self.led
+        if says.learner:  # it never campaigns, and so never forgets
+            says = evolve(says, leader=self.led)
         if self.options.get("behind") == probe.member:
             says = evolve(says, applied_index=self.committed * 8 // 10)
         return e.MemberProbed(member=probe.member, health=says)

@@ -7,10 +7,13 @@ that is alone cut off sees no loss of quorum.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from attrs import evolve
 
 from etcdmesos.cluster.health import fresh_view, leader_ended, progressing, statuses
-from etcdmesos.cluster.model import Draft, Model, QuorumWatch
+from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.cluster.model import Draft, MemberView, Model, QuorumWatch
 from etcdmesos.cluster.quorum import has_quorum
 from etcdmesos.cluster.record import Member
 from etcdmesos.cluster.reseed.safety import configurations, proven
@@ -26,19 +29,37 @@ def quorum_gone(model: Model, now: float) -> bool:
     # Enough are proven to have ended: what was committed before that says nothing.
     if proven(configurations(record), dead(model), frozenset()):
         return True
-    return not progressing(model, now) and not _well_by_mesos(model)
+    committed = progressing(model, now) or _learner_follows(model, now)
+    return not committed and not _well_by_mesos(model)
 
 
 def _leader_reported(model: Model, now: float) -> bool:
+    """Whether a survivor names a leader that may live.
+
+    Not a learner: it never campaigns, so it names the last leader for ever (raft's promotable()).
+    """
+    return any(
+        word.leader and not word.learner and not leader_ended(model, word.leader)
+        for _, word in _reports(model, now)
+    )
+
+
+def _learner_follows(model: Model, now: float) -> bool:
+    """Whether a learner was told of further commits between its last two probes: somebody leads."""
+    return any(
+        word.learner and view.previous and word.commit_index > view.previous.commit_index
+        for view, word in _reports(model, now)
+    )
+
+
+def _reports(model: Model, now: float) -> Iterator[tuple[MemberView, MemberHealth]]:
+    """What members of this cluster say that answer; what one said before it fell silent is none."""
     for member in model.record.members:
         view = fresh_view(model, member, now)
-        # What one said that does not answer any more is no report.
-        latest = view.latest if view is not None and view.failing_since is None else None
-        if latest is None or latest.cluster_id != model.record.cluster_id:
+        if view is None or view.latest is None or view.failing_since is not None:
             continue
-        if latest.leader and not leader_ended(model, latest.leader):
-            return True
-    return False
+        if view.latest.cluster_id == model.record.cluster_id:
+            yield view, view.latest
 
 
 def _well_by_mesos(model: Model) -> bool:

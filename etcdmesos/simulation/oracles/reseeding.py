@@ -25,7 +25,7 @@ from etcdmesos.simulation.facts import (
 )
 from etcdmesos.simulation.oracles.books import Books
 from etcdmesos.simulation.oracles.registry import oracle
-from etcdmesos.simulation.oracles.told import FRESH_INTERVALS, Told
+from etcdmesos.simulation.oracles.told import FRESH_INTERVALS, Told, names_a_leader
 from etcdmesos.simulation.promises import Promise
 
 ORDERED_IN = {
@@ -347,7 +347,8 @@ def _leaders_named(told: Told, books: Books, record: Record) -> Iterator[str]:
         word = seen.health
         survives = record.member(name) is not None and name not in gone
         ours = survives and word.cluster_id == record.cluster_id
-        if ours and word.leader and word.leader not in dead and told.now - seen.at <= limit:
+        lately = told.now - seen.at <= limit
+        if ours and lately and names_a_leader(word) and word.leader not in dead:
             yield name
 
 

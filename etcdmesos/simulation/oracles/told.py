@@ -131,10 +131,15 @@ def _probed(told: Told, event: e.MemberProbed, before: Model, settings: Settings
     member = before.record.member(event.member)
     if event.health.serving_voter and member and member.step.value != "removing":
         told.serving.add(before.record.token)
-    if event.health.leader and event.health.cluster_id == before.record.cluster_id:
+    if names_a_leader(event.health) and event.health.cluster_id == before.record.cluster_id:
         told.signs_until = told.now
     if event.health.serving_voter:
         _see_together(told, event.health, before.record, settings)
+
+
+def names_a_leader(word: MemberHealth) -> bool:
+    """Whether this is a sign of a leader: a learner names the last one for ever."""
+    return bool(word.leader) and not word.learner
 
 
 def _gained(told: Told, _: e.LeadershipGained) -> None:
