@@ -10,6 +10,7 @@ import http.client
 import os
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,7 @@ class SwiftServer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ports = {kind: free_port() for kind in (*_KINDS, "proxy")}
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
     def endpoint(self) -> str:
@@ -112,17 +113,17 @@ class SwiftServer:
             self._ring(programs, kind)
             self._write(kind, _STORE, user=user, kind=kind)
         self._write("proxy", _PROXY, user=user, secret=SECRET)
-        for kind in (*_KINDS, "proxy"):
-            log = open(self.folder / f"{kind}.log", "wb")  # noqa: SIM115
-            with log:
-                self._processes.append(
-                    subprocess.Popen(
-                        [programs / f"swift-{kind}-server", self.folder / f"{kind}.conf"],
-                        stdout=log,
-                        stderr=log,
-                    )
+        for kind in self.ports:
+            # setpriv asks the kernel to kill it if the test's process dies without clean-up.
+            command = ["setpriv", "--pdeathsig", "KILL", str(programs / f"swift-{kind}-server")]
+            with open(self.folder / f"{kind}.log", "wb") as log:
+                self._processes[kind] = subprocess.Popen(
+                    [*command, str(self.folder / f"{kind}.conf")], stdout=log, stderr=log
                 )
-        until(self._answers, _STARTS_WITHIN, "Swift answers")
+        # Of all four: the proxy answers before the others do, and as long as one of them does
+        # not, it refuses whatever needs that one with 503.
+        for kind in self.ports:
+            until(partial(self._answers, kind), _STARTS_WITHIN, f"Swift's {kind} answers")
 
     def _ring(self, programs: Path, kind: str) -> None:
         builder = str(self.folder / f"{kind}.builder")
@@ -138,20 +139,25 @@ class SwiftServer:
         text = template.format(port=self.ports[name], folder=self.folder, **values)
         (self.folder / f"{name}.conf").write_text(text)
 
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports["proxy"], timeout=2)
+    def _answers(self, kind: str) -> bool:
+        """Whether it speaks HTTP; what it says to nonsense does not matter."""
+        if self._processes[kind].poll() is not None:
+            pytest.fail(f"Swift's {kind} ended: {(self.folder / f'{kind}.log').read_text()[-500:]}")
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[kind], timeout=2)
         try:
             connection.request("GET", "/")
-            return connection.getresponse().status < 500
-        except OSError:
+            connection.getresponse()
+        except (OSError, http.client.HTTPException):
             return False
+        else:
+            return True
         finally:
             connection.close()
 
     def close(self) -> None:
         """End all that runs, by id."""
-        for process in self._processes:
+        for process in self._processes.values():
             process.send_signal(signal.SIGKILL)
-        for process in self._processes:
+        for process in self._processes.values():
             process.wait()
         self._processes.clear()
