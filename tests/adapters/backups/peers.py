@@ -39,8 +39,16 @@ class Faults:
     """Answer 507 after so many bytes."""
     truncate_to: int = -1
     """Say 201, and keep so many bytes."""
+    stall_reading: bool = False
+    """Say nothing to whoever wants to read it."""
     free: threading.Event = field(factory=threading.Event)
     """Ends a stall."""
+
+    def heal(self) -> None:
+        """Whoever is stalled is cut off; from now on all is well."""
+        self.refuse, self.stall_reading = 0, False
+        self.stall_after = self.cut_after = self.full_after = self.truncate_to = -1
+        self.free.set()
 
     def hits(self, path: str) -> bool:
         return path.endswith(self.suffix)
@@ -128,6 +136,11 @@ class Handler(BaseHTTPRequestHandler):
     def give(self) -> None:
         if not self.file().is_file():
             self.say(404)
+            return
+        faults = self.server.faults
+        if faults.stall_reading and faults.hits(urlsplit(self.path).path):
+            faults.free.wait(30)
+            self.close_connection = True
             return
         size = self.file().stat().st_size
         self.send_response(200)
