@@ -128,14 +128,16 @@ class Programs:
     def fetch(self, tool: Tool) -> Path:
         """The tool in the sandbox, fetched unless it is there.  Raises NotInSandbox, and Cancelled.
 
-        The scheduler serves it: one that is being replaced at this moment is asked again for a
-        while, or its end would cost the cluster a candidate.
+        It came with the task, unless the scheduler has another one by now.  That one is served by
+        the scheduler: one that is being replaced at this moment is asked again for a while, or its
+        end would cost the cluster a candidate.
         """
         if not tool.name.isalnum():
             raise NotInSandbox(f"no name of a tool: {tool.name!r}")
         path = self._sandbox / "reseed" / "tools" / tool.name
-        if path.exists() and sha256_of(path) == tool.sha256:
-            return path
+        for known in (self._sandbox / tool.name, path):
+            if known.exists() and sha256_of(known) == tool.sha256:
+                return known
         deadline, pause = time.monotonic() + FETCH_WITHIN, FETCH_AGAIN
         while True:
             try:

@@ -9,7 +9,7 @@ from attrs import evolve
 from etcdmesos.cluster.labels import labels_of
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.record import Member, Purpose, Record, RecordedTask, Role, Step
-from etcdmesos.cluster.settings import Settings
+from etcdmesos.cluster.settings import Artifacts, Settings
 from etcdmesos.member_spec import MemberSpec
 from etcdmesos.mesos.tasks import DiscoveryPort, Task, Uri
 
@@ -87,14 +87,7 @@ def server_task(member: Member, place: Place, record: Record, settings: Settings
         agent_id=task.agent_id,
         executor_id=task.executor_id,
         command=f"exec ./{EXECUTOR_FILE} -etcd-bin=./{ETCD_FILE}",
-        uris=(
-            Uri(
-                value=settings.artifacts.executor_uri,
-                output_file=EXECUTOR_FILE,
-                executable=True,
-            ),
-            Uri(value=settings.artifacts.etcd_uri, output_file=ETCD_FILE, executable=True),
-        ),
+        uris=_programs(settings.artifacts),
         resources=place.resources,
         executor_resources=place.executor_resources,
         labels=labels_of(member, record),
@@ -109,3 +102,15 @@ def server_task(member: Member, place: Place, record: Record, settings: Settings
         data=spec.to_json(),
         grace_seconds=settings.grace,
     )
+
+
+def _programs(artifacts: Artifacts) -> tuple[Uri, ...]:
+    """What the sandbox needs: with the tool that restores, so that a seed depends on no scheduler's
+    host."""
+    restorer = artifacts.restorer
+    files = {
+        EXECUTOR_FILE: artifacts.executor_uri,
+        ETCD_FILE: artifacts.etcd_uri,
+        **({} if restorer is None else {restorer.name: restorer.uri}),
+    }
+    return tuple(Uri(value=uri, output_file=name, executable=True) for name, uri in files.items())

@@ -33,7 +33,7 @@ class ReseedPolicy(enum.Enum):
 
 @frozen(kw_only=True)
 class Restorer:
-    """The program that restores snapshots; executors fetch it only when they need it."""
+    """The program that restores snapshots.  Members are launched with it."""
 
     name: str
     """etcdutl, or before etcd 3.5 etcdctl."""

@@ -1,4 +1,5 @@
-"""The tool is fetched from the scheduler, which may be replaced at just that moment."""
+"""The tool came with the task; another one is fetched from the scheduler, which may be replaced at
+just that moment."""
 
 from __future__ import annotations
 
@@ -77,6 +78,21 @@ def fetching(made: Programs, wanted: Tool) -> Iterator[list[Path | Exception]]:
     finally:
         thread.join(30)
         assert not thread.is_alive()
+
+
+def test_what_came_with_the_task_needs_no_server(tmp_path: Path) -> None:
+    (tmp_path / "etcdutl").write_bytes(CONTENT)
+    with programs(tmp_path) as (made, _):
+        assert made.fetch(tool(free_port())) == tmp_path / "etcdutl"
+
+
+def test_another_one_than_came_with_the_task_is_fetched(tmp_path: Path) -> None:
+    """Of another version, say; that one stays what it was."""
+    (tmp_path / "etcdutl").write_bytes(b"older")
+    port = free_port()
+    with programs(tmp_path) as (made, _), serving(port):
+        assert made.fetch(tool(port)).read_bytes() == CONTENT
+    assert (tmp_path / "etcdutl").read_bytes() == b"older"
 
 
 def test_a_server_that_comes_back_is_asked_again(tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ def test_task_and_executor_share_what_the_member_is_given() -> None:
 
 
 def test_an_executor_of_its_own() -> None:
-    """The executor is a custom one, of this framework, fetched with etcd beside it, executable."""
+    """The executor is a custom one, of this framework, fetched with etcd beside it, and the tool
+    that restores.  All are executable."""
     executor = task_info(launched(), "fw-1")["executor"]
     assert executor["type"] == "CUSTOM"
     assert executor["framework_id"] == {"value": "fw-1"}
@@ -44,6 +45,7 @@ def test_an_executor_of_its_own() -> None:
     assert [(u["output_file"], u["executable"]) for u in executor["command"]["uris"]] == [
         ("etcd-mesos-executor", True),
         ("etcd", True),
+        ("etcdutl", True),
     ]
     assert all(not uri["extract"] for uri in executor["command"]["uris"])
 
