@@ -222,7 +222,6 @@ class Counters:
     launched: int = 0
     failed: int = 0
     livelocks: int = 0
-    reseeds: int = 0
 
 
 @frozen(kw_only=True, slots=False)

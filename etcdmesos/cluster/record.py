@@ -171,6 +171,8 @@ class Record:
     """Why the last one came to nothing."""
     reseeds: tuple[Reseeded, ...] = ()
     """The last ones that succeeded, oldest first."""
+    reseed_count: int = 0
+    """How many ever succeeded."""
     uninstalling: bool = False
     """The operator's word that everything of this cluster is to end."""
 

@@ -30,7 +30,7 @@ def stats(model: Model, now: float) -> dict[str, Any]:
         "launched_servers": model.counters.launched,
         "failed_servers": model.counters.failed,
         "cluster_livelocks": model.counters.livelocks,
-        "cluster_reseeds": model.counters.reseeds,
+        "cluster_reseeds": record.reseed_count,
         "healthy": int(state.serving),
         "role": role(model),
         "holder": model.leadership.holder,

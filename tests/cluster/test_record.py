@@ -117,6 +117,7 @@ records = st.builds(
     reseed_failures=counts,
     reseed_setback=texts,
     reseeds=st.lists(histories, max_size=2).map(tuple),
+    reseed_count=counts,
     uninstalling=st.booleans(),
 )
 

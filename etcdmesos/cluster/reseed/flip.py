@@ -44,6 +44,7 @@ def flip(draft: Draft, reseed: Reseed, seed: Member) -> Draft:
         reseed_failures=0,
         reseed_setback="",
         reseeds=history,
+        reseed_count=record.reseed_count + 1,
     ).having(
         kills={**_of_the_past(model, seed), **model.kills},
         views={seed.name: view},
@@ -57,7 +58,6 @@ def flip(draft: Draft, reseed: Reseed, seed: Member) -> Draft:
         quorum_watch=None,
         reports={} if report is None else {report.task_id: report},
         setback="",
-        counters=evolve(model.counters, reseeds=model.counters.reseeds + 1),
     )
 
 
