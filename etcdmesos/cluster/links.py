@@ -51,7 +51,7 @@ def _load(draft: Draft) -> Draft:
 
 def read_state(draft: Draft) -> Draft:
     """Read the master's state until it shows nothing that a bootstrap would have to wait for, and
-    for as long as the record is made of it."""
+    for as long as the record is made of it; with growing waits, as it may be large."""
     mesos = draft.model.mesos
     wanted = (
         mesos.state is None
@@ -59,15 +59,16 @@ def read_state(draft: Draft) -> Draft:
         or obstacle(draft.model)
         or _registrations_matter(draft.model)
     )
-    if mesos.reading_state or not wanted:
+    if mesos.reading_state:
         return draft
+    if not wanted:
+        return draft.having(mesos=evolve(mesos, state_wait=0.0)) if mesos.state_wait else draft
     if draft.now < mesos.read_state_at:
         return draft.waking(mesos.read_state_at)
-    settings, first = draft.model.settings, mesos.state is None or not draft.model.record.served
-    again = draft.now + (settings.reconcile_first if first else settings.reconcile_first * 5)
-    return draft.having(mesos=evolve(mesos, reading_state=True, read_state_at=again)).asking(
-        ReadMasterState(subscription=mesos.number)
-    )
+    settings = draft.model.settings
+    wait = min(mesos.state_wait * 2 or settings.reconcile_first, settings.reconcile_most)
+    asked = evolve(mesos, reading_state=True, read_state_at=draft.now + wait, state_wait=wait)
+    return draft.having(mesos=asked).asking(ReadMasterState(subscription=mesos.number))
 
 
 def _registrations_matter(model: Model) -> bool:

@@ -91,6 +91,8 @@ class MesosLink:
     """The master's state as last read in this subscription."""
     reading_state: bool = False
     read_state_at: float = 0.0
+    state_wait: float = 0.0
+    """The last wait between two readings; 0: there was none."""
     suppressed: bool | None = False
     """As asked of the master; None: a call failed, so nobody knows."""
     suppress_at: float = 0.0

@@ -63,12 +63,9 @@ def _state_not_read(draft: Draft, command: c.Command) -> Draft:
     new = not (draft.model.mesos.subscribed or draft.model.record.framework_id)
     if new and not draft.model.store.rebuilding:
         return not_subscribed(draft, _reason(draft))
-    mesos = evolve(
-        draft.model.mesos,
-        reading_state=False,
-        read_state_at=draft.now + draft.model.settings.reconcile_first,
-    )
-    return draft.having(mesos=mesos)
+    mesos = draft.model.mesos
+    again = draft.now + mesos.state_wait
+    return draft.having(mesos=evolve(mesos, reading_state=False, read_state_at=again))
 
 
 def _launch_settled(draft: Draft, command: c.Command) -> Draft:
