@@ -14,8 +14,8 @@ from a string at run time.
 from __future__ import annotations
 
 import logging
+import pkgutil
 from collections.abc import Callable, Iterable, Mapping
-from importlib import resources
 from typing import Any, Generic, TypeVar
 
 import transitions
@@ -90,8 +90,9 @@ class Fired(Generic[D]):
 
 def read(name: str) -> Definition:
     """The definition of the chart shipped as `statecharts/<name>.yaml`.  Raises BadChart."""
-    file = resources.files("etcdmesos.statecharts").joinpath(f"{name}.yaml")
-    return parse(file.read_text(encoding="utf-8"), f"statecharts/{name}.yaml")
+    content = pkgutil.get_data("etcdmesos.statecharts", f"{name}.yaml")
+    assert content is not None, "charts are where modules are"
+    return parse(content.decode(), f"statecharts/{name}.yaml")
 
 
 def parse(text: str, origin: str) -> Definition:

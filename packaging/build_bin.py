@@ -15,7 +15,6 @@ import ast
 import importlib.metadata
 import io
 import json
-import marshal
 import platform
 import re
 import sys
@@ -24,11 +23,12 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution
-from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path, PurePosixPath
 
+import byte_code
 import yaml
 from packaging.requirements import Requirement
+from prepared_modules import PREPARED
 
 from steps import CACHE, ROOT, Refused, one_at_a_time, run, say
 
@@ -86,9 +86,6 @@ NOT_NEEDED = {
 # Folders that none of our commands reads: botocore's descriptions of every service of AWS.
 LEFT_OUT = ("botocore/data/",)
 
-# The flag in a .pyc (PEP 552) that says: valid without a look at the source.
-HASH_NOT_CHECKED = 0b01
-
 START = b"""\
 #!/bin/sh
 # A zip of Python modules follows.  -I and -S: only what is in it counts, not what the host has.
@@ -134,11 +131,12 @@ def build(name: str, executable: Executable, folder: Path) -> None:
         for compiled in compiled_modules(distribution):
             native.setdefault(compiled.module, {})[compiled.cache_tag] = compiled.path
             content[compiled.path] = compiled.content
-    content["executable_start.py"] = (ROOT / "packaging" / "executable_start.py").read_bytes()
+    for file_name in ("executable_start.py", "prepared_modules.py"):
+        content[file_name] = (ROOT / "packaging" / file_name).read_bytes()
     content["__main__.py"] = main_module(executable.entry, native)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / name
-    archive = START + packed(content)
+    archive = START + packed(content, byte_code.for_start(executable.entry, content))
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".partial-", delete=False) as partial:
         partial.write(archive)
     Path(partial.name).chmod(0o755)
@@ -368,12 +366,12 @@ def main_module(entry: str, native: dict[str, dict[str, str]]) -> bytes:
     return f"from executable_start import start\n\nstart({entry!r}, {native!r})\n".encode()
 
 
-def packed(content: dict[str, bytes]) -> bytes:
+def packed(content: dict[str, bytes], start: byte_code.ForStart) -> bytes:
     """A zip of the files and of the byte code of those that are modules."""
-    members = dict(content)
+    members = content | {PREPARED: start.file}
     for name, source in content.items():
-        if name.endswith(".py"):
-            members[name + "c"] = byte_code(name, source)
+        if name.endswith(".py") and name not in start.sources:
+            members[name + "c"] = byte_code.beside_source(name, source)
     # The importer of the zip finds a package without __init__.py (google) only by its folder.
     folders = {f"{parent}/" for name in members for parent in PurePosixPath(name).parents} - {"./"}
     out = io.BytesIO()
@@ -382,21 +380,11 @@ def packed(content: dict[str, bytes]) -> bytes:
         for name in sorted([*members, *folders]):
             member = zipfile.ZipInfo(name)  # the year 1980, whoever builds it and when
             member.external_attr = 0o644 << 16
-            member.compress_type = zipfile.ZIP_DEFLATED
+            # What every start reads is not unpacked at every start.
+            stored = name == PREPARED
+            member.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
             archive.writestr(member, members.get(name, b""))
     return out.getvalue().removeprefix(START)
-
-
-def byte_code(name: str, source: bytes) -> bytes:
-    """What a .pyc holds; valid without a look at the source, which lies in the same archive.
-
-    Another Python than this one finds the wrong magic number in it and compiles the source.
-    """
-    code = compile(source, name, "exec", dont_inherit=True, optimize=0)
-    # Version 2 of marshal writes values only; later ones also write which objects happened to be
-    # shared in memory, and that differs from run to run.
-    head = MAGIC_NUMBER + HASH_NOT_CHECKED.to_bytes(4, "little") + source_hash(source)
-    return head + marshal.dumps(code, 2)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,9 @@ def start(entry: str, native: "dict[str, dict[str, str]]") -> None:
 
     if native:
         sys.meta_path.insert(0, NativeModules(native))
+    import prepared_modules
+
+    prepared_modules.use(__loader__)  # type: ignore[name-defined]
     sys.exit(importlib.import_module(entry).main())
 
 
