@@ -24,6 +24,10 @@ from etcdmesos.mesos.statuses import TaskState, TaskStatus
 FRESH_INTERVALS = 3
 """A probe's result counts for this many intervals; after that nobody knows."""
 
+ELECTION_WITHIN = 10.0
+"""Seconds; who knows no leader for so long (ten election time-outs of etcd) waits for something
+else than an election, and is probed no more often than everybody."""
+
 
 @frozen(kw_only=True)
 class Assessment:
@@ -168,7 +172,7 @@ def _plan_member_probe(draft: Draft, member: Member) -> Draft:
     if view.probing:
         return draft
     due = view.probe_at
-    if _between_leaders(draft.model, view):
+    if _between_leaders(draft.model, view, draft.now):
         due = min(due, view.latest_at + draft.model.settings.probe_interval_joining)
     if draft.now < due:
         return draft.waking(due)
@@ -178,13 +182,15 @@ def _plan_member_probe(draft: Draft, member: Member) -> Draft:
     )
 
 
-def _between_leaders(model: Model, view: MemberView) -> bool:
-    """Whether the member said last that it knows no leader, or named one that has ended or that
-    cannot lead for long, as too many have ended."""
+def _between_leaders(model: Model, view: MemberView, now: float) -> bool:
+    """Whether the member has known no leader for no longer than an election takes, or named one
+    that has ended or that cannot lead for long, as too many have ended."""
     latest = view.latest
     if latest is None or view.failing_since is not None:
         return False
-    return latest.leader == "" or leader_ended(model, latest.leader) or _too_many_ended(model)
+    if view.leaderless_since is not None:
+        return now - view.leaderless_since < ELECTION_WITHIN
+    return leader_ended(model, latest.leader) or _too_many_ended(model)
 
 
 def _too_many_ended(model: Model) -> bool:
@@ -221,13 +227,18 @@ def _may_show_progress(model: Model, member: Member) -> bool:
     )
 
 
-def next_probe_at(model: Model, member: str, now: float) -> float:
+def next_probe_at(
+    model: Model, member: str, now: float, failing_since: float | None = None
+) -> float:
     """When to probe `member` (or, for "", raft's progress) again, `now` being this probe's end.
 
     Probes that are as frequent fall on the same moments: what members say at one time can be
     compared, and the scheduler wakes once for all of them.
     """
-    return next_moment(now, _probe_interval(model, member))
+    interval = _probe_interval(model, member)
+    if failing_since is not None and now - failing_since > model.settings.probe_patience:
+        interval = max(interval, model.settings.probe_interval_joining)
+    return next_moment(now, interval)
 
 
 def next_moment(now: float, interval: float) -> float:

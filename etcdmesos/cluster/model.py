@@ -116,6 +116,8 @@ class MemberView:
     moved_at: float = 0.0
     """When it was last seen to have applied more than before."""
     previous: MemberHealth | None = None
+    leaderless_since: float | None = None
+    """Since when it has answered that it knows no leader, without a break."""
     failing_since: float | None = None
     failure: str = ""
     probing: bool = False

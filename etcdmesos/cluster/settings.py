@@ -103,7 +103,8 @@ class Settings:
     """The same while a cluster is about to become healthy: short, since it is what a start waits
     for."""
     probe_interval_joining: float = 0.5
-    """The same while a member's executor has not said yet that it serves."""
+    """The same while a member's executor has not said yet that it serves, or a leader is waited
+    for; and once `probe_patience` is over, for whoever was to be asked more often."""
     probe_patience: float = 5.0
     """How long a member's or a quorum's probes may fail in a row before that is a finding."""
     stuck_after: float = 15.0

@@ -18,11 +18,12 @@ from etcdmesos.executor.events import (
     TaskLaunched,
     UpdateAcknowledged,
 )
-from etcdmesos.executor.model import Draft, Process, Restart, Task
+from etcdmesos.executor.model import Draft, Model, Process, Restart, Task
 from etcdmesos.executor.settings import (
     BACKOFF_FIRST,
-    PROBE_PACE_RUNNING,
-    PROBE_PACE_STARTING,
+    LONG_UNWELL,
+    PROBE_PACE_LONG_UNWELL,
+    PROBE_PACE_UNWELL,
     PROBE_PACES,
     RESTARTS_MAX,
 )
@@ -189,15 +190,19 @@ def unwell(draft: Draft) -> Draft:
 
 def probed(draft: Draft) -> Draft:
     """A probe has ended; when the next one is due."""
-    etcd = draft.model.etcd
-    age = draft.now - etcd.started_at
-    # A running member is watched calmly, one that others wait for is not.
-    settled = draft.model.served and etcd.serving_since is not None
-    calm = PROBE_PACE_RUNNING if settled else PROBE_PACE_STARTING
-    pace = calm
-    if not settled:
-        pace = next((pace for until, pace in PROBE_PACES if age < until), calm)
+    pace = _probe_pace(draft.model, draft.now)
     return draft.with_etcd(probing=False, probe_at=draft.now + pace)
+
+
+def _probe_pace(model: Model, now: float) -> float:
+    """A serving member is watched calmly, one that others wait for is not."""
+    etcd = model.etcd
+    if etcd.serving_since is not None:
+        return model.settings.probe_interval
+    if etcd.unwell_since is not None and now - etcd.unwell_since >= LONG_UNWELL:
+        return PROBE_PACE_LONG_UNWELL
+    age = now - etcd.started_at
+    return next((pace for until, pace in PROBE_PACES if age < until), PROBE_PACE_UNWELL)
 
 
 def take_peers(draft: Draft) -> Draft:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
+PROBE_INTERVAL = 30.0
+
 
 @frozen(kw_only=True)
 class Settings:
@@ -22,6 +24,9 @@ class Settings:
     """The longest pause between two attempts to subscribe."""
     shutdown_grace: float = 5.0
     """How long after SHUTDOWN the agent kills us and all we started."""
+    probe_interval: float = PROBE_INTERVAL
+    """Between two looks at an etcd that serves: its end is noticed without, and its health is the
+    scheduler's to watch."""
 
     @property
     def stop_within(self) -> float:
@@ -47,9 +52,10 @@ REPORT_WITHIN = 5.0
 PROBE_PACES = ((1.0, 0.02), (5.0, 0.05), (30.0, 0.25))
 """(age of the process, pause between probes): quick at first, because others wait for RUNNING."""
 
-PROBE_PACE_STARTING = 1.0
-PROBE_PACE_RUNNING = 30.0
-"""Its end is noticed without probes, and its health is the scheduler's to watch."""
+PROBE_PACE_UNWELL = 1.0
+PROBE_PACE_LONG_UNWELL = 5.0
+LONG_UNWELL = 60.0
+"""After so long without serving, seconds count less."""
 
 UNHEALTHY_AFTER = 5.0
 """A running member is called unhealthy after not having been a serving voter for so long."""

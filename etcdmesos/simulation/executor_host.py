@@ -25,7 +25,7 @@ from etcdmesos.executor.events import (
     PeersAnswered,
 )
 from etcdmesos.executor.model import ExecutorRecord, Model
-from etcdmesos.executor.settings import Settings
+from etcdmesos.executor.settings import PROBE_INTERVAL, Settings
 from etcdmesos.ports import Post
 from etcdmesos.simulation.core_host import CoreHost
 from etcdmesos.simulation.etcd.client import EtcdClient
@@ -253,6 +253,7 @@ class ExecutorHost:
             recovery_timeout=container.recovery_timeout,
             backoff_max=container.backoff_max,
             shutdown_grace=container.grace_seconds,
+            probe_interval=hosts.probe_interval,
         )
         clock, host = hosts.etcd.clock, container.host
         store = _SandboxStore(host.disk, f"{container.sandbox}/{RECORD_FILE}")
@@ -310,14 +311,17 @@ class ExecutorHosts:
         self,
         etcd: EtcdWorld,
         version: str,
+        probe_interval: float = PROBE_INTERVAL,
         on_step: OnStep | None = None,
         controller: Controller | None = None,
         watcher: Watcher | None = None,
     ) -> None:
-        """`version`: of the etcd that executors bring with them; `controller`: their core, the
+        """`version`: of the etcd that executors bring with them; `probe_interval`: between two of
+        their looks at an etcd that serves; `controller`: their core, the
         real one if none is given; `watcher`: told of what is done to data directories."""
         self.etcd = etcd
         self.version = version
+        self.probe_interval = probe_interval
         self.on_step = on_step
         self.controller = controller or Controller()
         self.watcher = watcher

@@ -24,7 +24,7 @@ __all__ = ["Cores", "Options", "real_cores"]
 PROBE_INTERVAL_SETTLING = 0.25
 """Seconds; nobody waits for a simulated start, and its probes would be most of a schedule."""
 STANDBY_LOOK = 60.0
-"""Seconds; nobody reads what a simulated standby shows."""
+"""Seconds, and four probes; nobody reads what a simulated standby shows."""
 
 
 @frozen
@@ -114,7 +114,7 @@ class Options:
             single_instance_per_agent=self.single_instance,
             constraints=parse(self.constraints),
             elected=self.elected,
-            standby_look=STANDBY_LOOK,
+            standby_look=max(STANDBY_LOOK, 4 * self.probe_interval),
             probe_interval=self.probe_interval,
             probe_interval_settling=PROBE_INTERVAL_SETTLING,
             membership_interval=max(10.0, self.probe_interval),

@@ -21,7 +21,7 @@ SIZES = ((1, 1), (3, 6), (5, 2), (7, 1))
 VERSIONS = ("3.4.23", "3.5.30")
 PAUSES = (0.2, 0.5, 1.0, 4.0, 15.0, 60.0, 120.0, 240.0)
 """Some worlds are hit blow on blow, in others there is time to heal in between."""
-UNHURRIED = 1 / 4
+UNHURRIED = 1 / 2
 """Of a pause.  The longer a world's story, the more seldom members are probed, agents pinged and
 keys written, so that no seed costs much more than another."""
 RARE, OFTEN = 0.2, 3.0

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
+from etcdmesos.executor.settings import PROBE_INTERVAL
 from etcdmesos.ports import CommandPort, Post
 from etcdmesos.simulation.channel import Channels
 from etcdmesos.simulation.clock import Clock
@@ -76,6 +77,7 @@ class World:
         self.executors = ExecutorHosts(
             self.etcd,
             options.etcd_version,
+            probe_interval=max(PROBE_INTERVAL, options.probe_interval),
             controller=WatchedExecutor(self.observer, self.cores),
             watcher=self.observer,
         )

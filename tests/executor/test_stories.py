@@ -20,7 +20,7 @@ from etcdmesos.executor.commands import (
 )
 from etcdmesos.executor.crashes import REMOVED
 from etcdmesos.executor.model import ExecutorRecord
-from etcdmesos.executor.settings import RESTARTS_MAX
+from etcdmesos.executor.settings import PROBE_INTERVAL, RESTARTS_MAX
 from tests.executor.world import (
     CLUSTER_ID,
     MEMBER_ID,
@@ -83,16 +83,19 @@ def test_a_learner_stays_starting() -> None:
     assert world.told == [("TASK_STARTING", None)]
 
 
-@pytest.mark.parametrize(("age", "pace"), [(0.0, 0.05), (4.0, 0.05), (10.0, 0.25), (60.0, 1.0)])
+@pytest.mark.parametrize(
+    ("age", "pace"), [(0.0, 0.05), (4.0, 0.05), (10.0, 0.25), (40.0, 1.0), (70.0, 5.0)]
+)
 def test_a_starting_member_is_probed_quickly_at_first(age: float, pace: float) -> None:
-    """Others wait for RUNNING, so the first seconds are watched closely."""
+    """Others wait for RUNNING, so the first seconds are watched closely; after a minute, seconds
+    count less."""
     world = World()
     world.health = health(leader="")
     world.serve()
     while world.now < 1000.0 + age:
         world.pass_time(0.05)
         world.settle()
-    world.pass_time(2.0)
+    world.pass_time(max(2.0, pace))
     probe = world.of(ProbeMember)[0]
     asked_at = world.now
     world.end(probe)
@@ -293,6 +296,8 @@ def test_a_member_without_leader_is_called_unhealthy_after_a_while() -> None:
     world = World()
     world.serve()
     world.health = health(leader="")
+    world.pass_time(PROBE_INTERVAL)
+    world.settle()
     for _ in range(4):
         world.pass_time(1.0)
         world.settle()

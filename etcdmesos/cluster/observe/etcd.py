@@ -25,6 +25,7 @@ def take_health(draft: Draft) -> Draft:
         latest=event.health,
         latest_at=draft.now,
         moved_at=draft.now if _moved(view, event.health) else view.moved_at,
+        leaderless_since=_leaderless_since(view, event.health, draft.now),
         previous=view.latest,
         probe_at=next_probe_at(draft.model, event.member, draft.now),
     )
@@ -43,6 +44,12 @@ def _moved(view: MemberView, health: MemberHealth) -> bool:
         or view.failing_since is not None
         or health.applied_index != latest.applied_index
     )
+
+
+def _leaderless_since(view: MemberView, health: MemberHealth, now: float) -> float | None:
+    if health.leader:
+        return None
+    return now if view.leaderless_since is None else view.leaderless_since
 
 
 def _note_serving(draft: Draft, member: Member, health: MemberHealth) -> Draft:

@@ -37,7 +37,7 @@ def _member_probe_failed(draft: Draft, command: c.Command) -> Draft:
         probing=False,
         failing_since=since,
         failure=_reason(draft),
-        probe_at=next_probe_at(draft.model, command.member, draft.now),
+        probe_at=next_probe_at(draft.model, command.member, draft.now, since),
     )
     return draft.having(views={**draft.model.views, command.member: failed})
 
@@ -50,7 +50,7 @@ def _progress_probe_failed(draft: Draft, _command: c.Command) -> Draft:
         probing=False,
         failing_since=since,
         failure=_reason(draft),
-        probe_at=next_probe_at(draft.model, "", draft.now),
+        probe_at=next_probe_at(draft.model, "", draft.now, since),
         tries=progress.tries + 1,
     )
     return draft.having(progress=failed)
