@@ -98,6 +98,18 @@ class Release(ReseedOrder):
     """As in `Hold`."""
 
 
+@frozen(kw_only=True)
+class Discard(Order):
+    """Report what is kept, and remove of it what belongs to generations below `before`; 0: nothing.
+
+    Not obeyed while the member does not serve, nor what could still be put back.
+    """
+
+    before: int
+    in_force: int
+    """As in `Hold`."""
+
+
 class Means(enum.Enum):
     """How a snapshot is handed over."""
 
@@ -244,6 +256,7 @@ KINDS: Mapping[str, type[Message]] = {
     "measure": MeasureCopy,
     "seed": Seed,
     "release": Release,
+    "discard": Discard,
     "report": Report,
     "backup": Backup,
     "cancel_backup": CancelBackup,

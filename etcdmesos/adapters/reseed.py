@@ -24,6 +24,7 @@ from etcdmesos.adapters.sandbox_files import (
     copy,
     move,
     need_room,
+    remove,
     sha256_of,
     size_of,
     write_whole,
@@ -35,6 +36,7 @@ from etcdmesos.executor.commands import (
     CancelWork,
     PutBack,
     ReadLog,
+    RemoveKept,
     RestoreSeed,
     RunCopy,
     SaveSnapshot,
@@ -61,7 +63,7 @@ CLOSE_WITHIN = 3.0
 
 
 class Reseed:
-    """A CommandPort for SaveSnapshot, ReadLog, RunCopy, RestoreSeed, PutBack and CancelWork."""
+    """A CommandPort for all that reseeding asks of the sandbox."""
 
     carries_out: tuple[type, ...] = (
         SaveSnapshot,
@@ -69,6 +71,7 @@ class Reseed:
         RunCopy,
         RestoreSeed,
         PutBack,
+        RemoveKept,
         CancelWork,
     )
 
@@ -96,6 +99,8 @@ class Reseed:
                     self._work(command, lambda: self._restore(command))
                 case PutBack():
                     self._work(command, lambda: self._put_back(command))
+                case RemoveKept():
+                    self._work(command, lambda: self._remove(command))
                 case CancelWork():
                     self._cancelled.set()
                     self._post(CommandDone(command=command))
@@ -229,6 +234,11 @@ class Reseed:
             move(aside, data)
         for path in command.remove:
             shutil.rmtree(self._sandbox / path, ignore_errors=True)
+        return CommandDone(command=command)
+
+    def _remove(self, command: RemoveKept) -> Event:
+        for path in command.paths:
+            remove(self._sandbox / path)
         return CommandDone(command=command)
 
     def _go_on(self) -> None:

@@ -26,6 +26,7 @@ from etcdmesos.cluster.observe import (
 from etcdmesos.cluster.offers import plan_offers
 from etcdmesos.cluster.rebuild import plan_rebuild
 from etcdmesos.cluster.reseed.quorum_loss import stop_watching
+from etcdmesos.cluster.reseed.retention import plan_retention
 from etcdmesos.cluster.reseed.stages import plan_reseed, watch_quorum
 from etcdmesos.cluster.uninstall import plan_putting_aside, plan_uninstall
 
@@ -72,6 +73,7 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         stop_watching,
         watch_quorum,
         plan_reseed,
+        plan_retention,
         plan_membership,
         plan_kills,
         plan_probes,

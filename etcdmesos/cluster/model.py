@@ -282,6 +282,8 @@ class Model(draft.Phased):
     reseeding: ReseedView = ReseedView()
     reports: Mapping[str, Report] = {}
     """By task id: how executors stand, as they said last."""
+    ask_kept_at: float = 0.0
+    """When to ask (again) for what executors keep of reseeding."""
     counters: Counters = Counters()
 
     def view(self, member: str) -> MemberView:

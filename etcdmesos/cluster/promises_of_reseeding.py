@@ -16,6 +16,7 @@ from etcdmesos.mesos.statuses import MAY_RUN
 from etcdmesos.orders import (
     Backup,
     CancelBackup,
+    Discard,
     Hold,
     MeasureCopy,
     Order,
@@ -36,6 +37,8 @@ def check_orders(before: Model, step: Step[Model, Record]) -> None:
             order = orders.decode(command.data)
             if isinstance(order, ReseedOrder):
                 _check(step.model, order)
+            elif isinstance(order, Discard):
+                _check_discard(step.model, order)
             elif not isinstance(order, Backup | CancelBackup):
                 raise BrokenPromise("an order of a kind that nobody gives")
     _check_seed(before, step.model)
@@ -55,6 +58,13 @@ def _check(model: Model, order: ReseedOrder) -> None:
         raise BrokenPromise("a hold before it is on record")
     if isinstance(order, MeasureCopy | Seed):
         _check_the_one(model, reseed, order)
+
+
+def _check_discard(model: Model, order: Discard) -> None:
+    if model.record.reseed is not None:
+        raise BrokenPromise("what was set aside would go while an attempt is on record")
+    if order.before and model.phase != "healthy":
+        raise BrokenPromise("what was set aside would go before all is well")
 
 
 def _check_the_one(model: Model, reseed: Reseed, order: Order) -> None:

@@ -152,6 +152,10 @@ class Settings:
     reseed_again: float = 60.0
     reseed_again_most: float = 3600.0
     """Wait after an attempt to reseed that came to nothing: doubles from the first to the most."""
+    ask_kept_again: float = 600.0
+    """Between two looks at what executors keep of reseeding."""
+    keep_for: float = 86400.0
+    """How long all members must have served before what is old of that is removed."""
     wall_clock: float = 0.0
     """Unix time when the controller's own clock said 0; for what people are told."""
 

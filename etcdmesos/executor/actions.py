@@ -16,6 +16,7 @@ from etcdmesos.executor import (
     outcomes,
     plans,
     reports,
+    retention,
     seeding,
 )
 from etcdmesos.executor.links import keep_subscribed
@@ -71,6 +72,7 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         measuring.plan_snapshot,
         measuring.plan_copy,
         seeding.plan_restore,
+        retention.plan_removal,
         answers.plan_answer,
         backing_up.take_backup_progress,
         backing_up.take_backup_sent,

@@ -171,6 +171,13 @@ class PutBack(Command):
 
 
 @frozen(kw_only=True)
+class RemoveKept(Command):
+    """Remove what is not needed any longer: files and folders, none of them the member's data."""
+
+    paths: tuple[str, ...]
+
+
+@frozen(kw_only=True)
 class CancelWork(Command):
     """End the RunCopy or RestoreSeed under way, which then fails."""
 

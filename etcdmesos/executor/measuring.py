@@ -8,6 +8,7 @@ from etcdmesos.executor.holding import FOLDER, plan_cancel
 from etcdmesos.executor.model import Draft, Process
 from etcdmesos.executor.obeying import refused
 from etcdmesos.executor.observe import event_of
+from etcdmesos.executor.retention import old_snapshots
 from etcdmesos.orders import MeasureCopy, TakeSnapshot
 
 
@@ -27,7 +28,7 @@ def take_saved(draft: Draft) -> Draft:
     earlier = event.generation != model.record.generation and model.record.held is None
     if reseed.released or earlier or (reseed.snapshot is not None and not event.of_copy):
         return draft
-    return draft.with_reseed(snapshot=snapshot, snapshot_wanted=False)
+    return old_snapshots(draft.with_reseed(snapshot=snapshot, snapshot_wanted=False))
 
 
 def snapshot_failed(draft: Draft, generation: int, reason: str) -> Draft:

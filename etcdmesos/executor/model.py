@@ -204,6 +204,9 @@ class Reseed:
     """As in `orders.Report`."""
     kept: tuple[str, ...] = ()
     """Paths below the sandbox, oldest first."""
+    old: tuple[str, ...] = ()
+    """Those of them that are to be removed."""
+    removing: bool = False
     answer_due: bool = False
     """An order came that was not answered yet."""
     told: Report | None = None

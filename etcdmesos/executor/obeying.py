@@ -13,10 +13,12 @@ from etcdmesos.executor.backing_up import take_backup_order
 from etcdmesos.executor.events import MessageReceived
 from etcdmesos.executor.model import Draft, Held, Process, Reseed
 from etcdmesos.executor.observe import event_of
+from etcdmesos.executor.retention import take_discard
 from etcdmesos.orders import (
     Backup,
     BadMessage,
     CancelBackup,
+    Discard,
     Hold,
     MeasureCopy,
     Order,
@@ -50,6 +52,8 @@ def take_message(draft: Draft) -> Draft:
         return _take_reseed_order(draft, order)
     if isinstance(order, Backup | CancelBackup):
         return take_backup_order(draft, order)
+    if isinstance(order, Discard):
+        return take_discard(draft, order)
     return draft.having(remark=f"ignored an order of a kind not known here: {name_of(type(order))}")
 
 

@@ -10,6 +10,7 @@ from etcdmesos.executor.commands import (
     ProbeMember,
     PutBack,
     ReadLog,
+    RemoveKept,
     RestoreSeed,
     RunCopy,
     SaveSnapshot,
@@ -23,6 +24,7 @@ from etcdmesos.executor.holding import data_put_back, log_unread, not_put_back
 from etcdmesos.executor.measuring import copy_failed, snapshot_failed
 from etcdmesos.executor.model import Draft, Model, Process
 from etcdmesos.executor.observe import no_process, probed, unwell
+from etcdmesos.executor.retention import kept_removed
 from etcdmesos.executor.settings import UPDATE_RETRY_AFTER
 from etcdmesos.step import Command
 
@@ -58,6 +60,8 @@ def take_outcome(draft: Draft) -> Draft:
             return no_process(draft)
         case SaveSnapshot() | ReadLog() | RunCopy() | RestoreSeed() | PutBack():
             return _worked(draft, event.command, event)
+        case RemoveKept() as command:
+            return kept_removed(draft, command, getattr(event, "reason", ""))
         case SendBackup(name=name):
             reason = getattr(event, "reason", "")
             return backup_not_sent(draft, name, reason)

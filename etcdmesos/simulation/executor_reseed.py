@@ -7,7 +7,7 @@ moved, or run with `--force-new-cluster`, is told to whoever watches.  Nothing i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from etcdmesos.adapters.etcd_gateway import GatewayError
@@ -16,6 +16,7 @@ from etcdmesos.executor.commands import (
     CancelWork,
     PutBack,
     ReadLog,
+    RemoveKept,
     RestoreSeed,
     RunCopy,
     SaveSnapshot,
@@ -70,7 +71,7 @@ class Watcher(Protocol):
 
 
 class ReseedPort:
-    """A CommandPort for SaveSnapshot, ReadLog, RunCopy, RestoreSeed, PutBack and CancelWork."""
+    """A CommandPort for all that reseeding asks of the sandbox."""
 
     carries_out: tuple[type, ...] = (
         SaveSnapshot,
@@ -78,6 +79,7 @@ class ReseedPort:
         RunCopy,
         RestoreSeed,
         PutBack,
+        RemoveKept,
         CancelWork,
     )
 
@@ -109,6 +111,8 @@ class ReseedPort:
                 self._work(command, self._restore(command))
             case PutBack():
                 self._work(command, self._put_back(command))
+            case RemoveKept():
+                self._work(command, self._remove_kept(command))
             case CancelWork():
                 self._cancelled = True
                 self.tell(CommandDone(command=command))
@@ -254,11 +258,19 @@ class ReseedPort:
             if disk.read(self._path(command.data_directory)) is not None:
                 self._move(command.data_directory, command.failed)
             self._move(command.aside, command.data_directory)
-        for path in command.remove:
+        self._remove(command.remove)
+        self.tell(CommandDone(command=command))
+
+    def _remove_kept(self, command: RemoveKept) -> Iterator[float]:
+        yield self._takes(_RENAMING)
+        self._remove(command.paths)
+        self.tell(CommandDone(command=command))
+
+    def _remove(self, paths: Iterable[str]) -> None:
+        for path in paths:
             if self._watcher is not None:
                 self._watcher.removed(self._host, self._path(path))
-            disk.delete(self._path(path))
-        self.tell(CommandDone(command=command))
+            self._host.disk.delete(self._path(path))
 
 
 class _Saving:

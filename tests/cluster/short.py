@@ -8,7 +8,7 @@ from typing import Any
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster.episode import Reseed
 from etcdmesos.cluster.record import Change, Member, Record
-from etcdmesos.orders import Backup, CancelBackup, ReseedOrder, Seed, decode, name_of
+from etcdmesos.orders import Backup, CancelBackup, Discard, ReseedOrder, Seed, decode, name_of
 from etcdmesos.step import Command
 
 
@@ -71,6 +71,9 @@ def _order(message: c.SendMessage) -> str:
     order = decode(message.data)
     if isinstance(order, Backup | CancelBackup):
         return f"order {order.epoch} {name_of(type(order))} {order.task_id}@{message.agent_id}"
+    if isinstance(order, Discard):
+        before = f" before {order.before}" if order.before else ""
+        return f"order {order.epoch} discard{before} {order.task_id}@{message.agent_id}"
     assert isinstance(order, ReseedOrder)
     more = f" {order.snapshot_sha256} as {order.token}" if isinstance(order, Seed) else ""
     task = f"{order.task_id}@{message.agent_id}"

@@ -264,12 +264,14 @@ class Stage(BackupDirectives):
 
     def do_report(self, task: str, standing: str, *options: str) -> None:
         """An executor answers the attempt under way: `report etcd-1 held commit=10 snapshot=9`
-        (its applied index), `failed=seed reason=...`, `epoch=7`, `generation=1`."""
+        (its applied index), `failed=seed reason=...`, `epoch=7`, `generation=1`,
+        `kept=aside/etcd-1-2,reseed/2/snapshot.db`."""
         assert self.model is not None
         record = self.model.record
         texts: dict[str, Any] = dict(_options(options))
         attempt = record.reseed.generation if record.reseed else record.generation
         applied = texts.pop("snapshot", "")
+        kept = tuple(path for path in texts.pop("kept", "").split(",") if path)
         snapshot = SavedSnapshot(
             sha256=f"{task}@{applied}",
             size=1,
@@ -284,6 +286,7 @@ class Stage(BackupDirectives):
             standing=Standing(standing),
             commit_index=int(texts.pop("commit", "0")),
             snapshot=snapshot if applied else None,
+            kept=kept,
             **texts,
         )
         agent = self._agent_of(report.task_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etcdmesos.orders import Hold, MeasureCopy, Release, Seed, TakeSnapshot, Tool
+from etcdmesos.orders import Discard, Hold, MeasureCopy, Release, Seed, TakeSnapshot, Tool
 from tests.executor.world import TASK, World, health
 
 TOOL = Tool(name="etcdutl", url="http://127.0.0.1:1/etcdutl", sha256="00")
@@ -35,6 +35,10 @@ def seed(world: World, generation: int = 2, *, sha256: str = "") -> Seed:
 
 def release(generation: int = 2, *, in_force: int = 1) -> Release:
     return Release(task_id=TASK, epoch=4, generation=generation, in_force=in_force)
+
+
+def discard(before: int, *, in_force: int = 1) -> Discard:
+    return Discard(task_id=TASK, epoch=4, before=before, in_force=in_force)
 
 
 def stop(world: World) -> None:

@@ -5,7 +5,14 @@ Data is told apart by whose it is: "own", or by the generation of the seed that 
 
 from __future__ import annotations
 
-from etcdmesos.executor.commands import PutBack, ReadLog, RestoreSeed, RunCopy, SaveSnapshot
+from etcdmesos.executor.commands import (
+    PutBack,
+    ReadLog,
+    RemoveKept,
+    RestoreSeed,
+    RunCopy,
+    SaveSnapshot,
+)
 from etcdmesos.executor.events import LogRead, SeedRestored, SnapshotSaved
 from etcdmesos.executor.model import LogEnd
 from etcdmesos.orders import SavedSnapshot
@@ -49,6 +56,9 @@ class Sandbox:
             case PutBack():
                 self._put_back(command)
                 return CommandDone(command=command)
+            case RemoveKept():
+                self._remove(command)
+                return CommandDone(command=command)
         raise AssertionError(command)
 
     def accept(self) -> None:
@@ -87,6 +97,13 @@ class Sandbox:
                 self.aside[command.failed] = self.place
             self.place = self.aside.pop(command.aside)
         assert self.place == self.own
+
+    def _remove(self, command: RemoveKept) -> None:
+        for path in command.paths:
+            if path in self.snapshots:
+                del self.snapshots[path]
+            else:
+                assert self.aside.pop(path) != self.own, "the member's own data was removed"
 
     @property
     def own_data_exists(self) -> bool:

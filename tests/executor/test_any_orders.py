@@ -13,6 +13,7 @@ from etcdmesos.executor import events as ev
 from etcdmesos.executor.commands import (
     PutBack,
     ReadLog,
+    RemoveKept,
     RestoreSeed,
     RunCopy,
     SaveSnapshot,
@@ -23,7 +24,16 @@ from etcdmesos.executor.commands import (
 )
 from etcdmesos.orders import Order, Standing, encode
 from tests.executor.backups import NAME, backup, cancel
-from tests.executor.reseeds import hold, measure, release, seed, snapshot, stop, surviving
+from tests.executor.reseeds import (
+    discard,
+    hold,
+    measure,
+    release,
+    seed,
+    snapshot,
+    stop,
+    surviving,
+)
 from tests.executor.world import World, health
 
 MAY_FAIL = (
@@ -33,6 +43,7 @@ MAY_FAIL = (
     RunCopy,
     RestoreSeed,
     PutBack,
+    RemoveKept,
     SendMessage,
     StartEtcd,
 )
@@ -100,6 +111,11 @@ class AnyOrders(RuleBasedStateMachine):
         order = backup(name) if wanted else cancel(name)
         self.world.order(evolve(order, epoch=self.epoch))
 
+    @rule(before=st.integers(0, 9))
+    def discard(self, before: int) -> None:
+        """Whatever is said to be old, nothing goes that could still be put back."""
+        self.world.order(evolve(discard(before, in_force=self.in_force), epoch=self.epoch))
+
     @precondition(lambda self: self.world.pending)
     @rule(data=st.data())
     def end_a_command(self, data: st.DataObject) -> None:
@@ -148,13 +164,16 @@ class AnyOrders(RuleBasedStateMachine):
             self.world.settle()
 
     @precondition(lambda self: self.world.model.reseed.seed_ran)
-    @rule()
-    def the_seed_is_in_force(self) -> None:
-        """Verified by the scheduler: its data is the member's own, as the next attempt says."""
+    @rule(well=st.booleans())
+    def the_seed_is_in_force(self, well: bool) -> None:
+        """Verified by the scheduler: its data is the member's own, as the next attempt says, or
+        the order to let go of what is old."""
         world, reseed = self.world, self.world.model.reseed
         if world.model.record.seeded and not reseed.undo:
             world.sandbox.accept()
             self.in_force = world.model.record.seeded
+            if well:
+                return
             next_one = world.model.record.generation + 1
             world.order(evolve(hold(next_one, in_force=self.in_force), epoch=self.epoch))
 

@@ -17,6 +17,7 @@ from etcdmesos.executor.commands import (
     ProbeMember,
     PutBack,
     ReadLog,
+    RemoveKept,
     RestoreSeed,
     RunCopy,
     SaveSnapshot,
@@ -35,6 +36,7 @@ from etcdmesos.step import Command, Event
 from tests.executor.backups import NAME, WAY, backup
 from tests.executor.reseeds import (
     TOOL,
+    discard,
     held,
     hold,
     measure,
@@ -155,6 +157,7 @@ WORK: tuple[Command, ...] = (
         bump_revision=0,
     ),
     PutBack(data_directory="d", aside="a", failed="f", remove=()),
+    RemoveKept(paths=("p",)),
     CancelWork(),
     SendMessage(data=b"{}"),
     SendBackup(name=NAME, client_url="u", way=WAY, seconds=1.0, idle_seconds=1.0),
@@ -168,7 +171,8 @@ def orders(world: World) -> list[bytes]:
     made += [seed(world, sha256="aa")] if world.reports else []
     later = [hold(3), hold(3, in_force=2), release(3), release(3, in_force=2), snapshot(3)]
     backups = (backup(), backup("another"), CancelBackup(task_id=TASK, epoch=4, name=NAME))
-    return [encode(one) for one in (*backups, *made, *later, hold(1), hold(9, epoch=1))]
+    old = (discard(0), discard(9), discard(9, in_force=9))
+    return [encode(one) for one in (*backups, *old, *made, *later, hold(1), hold(9, epoch=1))]
 
 
 def examples(name: str, world: World) -> Iterator[Event]:

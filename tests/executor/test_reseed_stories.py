@@ -13,6 +13,7 @@ from etcdmesos.executor.commands import (
     CancelWork,
     PutBack,
     ReadLog,
+    RemoveKept,
     RestoreSeed,
     RunCopy,
     SaveSnapshot,
@@ -24,6 +25,7 @@ from etcdmesos.executor.model import Held
 from etcdmesos.orders import Standing, encode
 from etcdmesos.step import Step
 from tests.executor.reseeds import (
+    discard,
     held,
     hold,
     measure,
@@ -549,3 +551,82 @@ def test_no_seed_but_from_the_chosen_snapshot_is_let_out() -> None:
         check(world.model, Step(model=world.model, commands=(evolve(restore, sha256="ff"),)))
     with pytest.raises(BrokenPromise, match="record of it"):
         check(world.model, Step(model=world.model, commands=(evolve(restore, generation=9),)))
+
+
+# What is kept
+
+
+def tried(generation: int) -> World:
+    """A member that gave a snapshot in each generation up to this one, and runs again."""
+    world = surviving()
+    for number in range(2, generation + 1):
+        world.order(snapshot(number))
+        world.settle()
+        world.order(hold(number))
+        stop(world)
+        world.order(release(number))
+        world.settle()
+    return world
+
+
+def test_the_two_newest_snapshots_are_kept() -> None:
+    """The data that they were taken of are in their place."""
+    world = tried(5)
+    assert world.report.kept == ("reseed/4/snapshot.db", "reseed/5/snapshot.db")
+    assert sorted(world.sandbox.snapshots) == ["reseed/4/snapshot.db", "reseed/5/snapshot.db"]
+
+
+def test_a_snapshot_that_cannot_be_removed_is_listed_until_the_next_one_is_taken() -> None:
+    world = tried(3)
+    world.order(snapshot(4))
+    world.end(world.of(SaveSnapshot)[0])
+    world.fail(world.of(RemoveKept)[0], "read-only file system")
+    world.settle()
+    assert world.report.kept[0] == "reseed/2/snapshot.db"
+    world.order(hold(4))
+    stop(world)
+    world.order(release(4))
+    world.settle()
+    world.order(snapshot(5))
+    world.settle()
+    assert world.report.kept == ("reseed/4/snapshot.db", "reseed/5/snapshot.db")
+
+
+def in_its_place() -> World:
+    """A seed that serves."""
+    world = seeded()
+    world.health = health()
+    world.pass_time(31.0)
+    world.settle()
+    assert world.model.phase == "running"
+    return world
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"), [(2, ("reseed/2/snapshot.db", "aside/etcd-1-2")), (3, ())]
+)
+def test_what_a_seeding_set_aside_goes_when_the_scheduler_says_so(
+    before: int, kept: tuple[str, ...]
+) -> None:
+    """Once the seed's cluster is in force, and the member serves in it."""
+    world = in_its_place()
+    world.sandbox.accept()
+    world.order(discard(before, in_force=2))
+    world.settle()
+    assert world.report.kept == kept
+    assert {*world.sandbox.aside, *world.sandbox.snapshots} == set(kept)
+
+
+def test_what_is_aside_stays_until_the_seed_is_in_force() -> None:
+    """It may have to come back."""
+    world = in_its_place()
+    world.order(discard(9, in_force=1))
+    world.settle()
+    assert world.report.kept == ("reseed/2/snapshot.db", "aside/etcd-1-2")
+
+
+def test_nothing_goes_while_the_member_is_held() -> None:
+    world = held()
+    world.order(discard(9, in_force=2))
+    assert not world.of(RemoveKept)
+    assert world.report.standing is Standing.HELD

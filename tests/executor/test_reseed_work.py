@@ -24,6 +24,7 @@ from etcdmesos.executor.commands import (
     CancelWork,
     PutBack,
     ReadLog,
+    RemoveKept,
     RestoreSeed,
     RunCopy,
     SaveSnapshot,
@@ -219,6 +220,20 @@ def test_a_restore_that_fails_leaves_all_to_be_put_back(
         work.submit(PutBack(data_directory=DATA, aside=ASIDE, failed="aside/f", remove=()))
         posted.next(ev.CommandDone)
         assert contents(tmp_path / DATA) == before
+
+
+def test_what_is_old_is_removed(work: Reseed, posted: Posted, tmp_path: Path) -> None:
+    """Files and folders; what lies beside them stays, and what is gone already is no failure."""
+    for path in ("aside/m0-2/member/wal/0.wal", "aside/m0-9/kept", "reseed/2/snapshot.db"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text("x")
+    for _ in range(2):
+        work.submit(RemoveKept(paths=("aside/m0-2", "reseed/2/snapshot.db")))
+        posted.next(ev.CommandDone)
+        assert [str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*") if one.is_file()] == [
+            "aside/m0-9/kept"
+        ]
+        assert not (tmp_path / "reseed/2").exists()
 
 
 def test_a_copy_that_is_not_wanted_any_more_is_ended(

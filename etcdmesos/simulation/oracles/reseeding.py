@@ -286,7 +286,7 @@ def what_is_set_aside_is_kept(
     books: Books, fact: DataMoved | DataRemoved | Settled
 ) -> Iterator[str]:
     """Data that were set aside are the same, to the byte, when they come back and at the end; only
-    what failed as a seed is ever removed."""
+    what failed as a seed is removed before all has been well for a day, which no run lasts."""
     if isinstance(fact, DataRemoved):
         if fact.path in books.aside and "/failed-" not in fact.path:
             yield f"{fact.path} is removed"
