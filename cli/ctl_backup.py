@@ -79,8 +79,12 @@ def _list(client: AdminClient, values: Values) -> None:
         backups = answer["backups"]
         if answer["trouble"]:
             print(answer["trouble"])
-    rows = [{**one, "taken": iso(one["taken_at"])} for one in backups]
+    rows = [{**one, "taken": iso(one["taken_at"]), "member": _whose(one)} for one in backups]
     print(table(rows, COLUMNS) if rows else "no backups")
+
+
+def _whose(backup: Mapping[str, Any]) -> str:
+    return f"{backup['member']} (no quorum)" if backup["survivor"] else str(backup["member"])
 
 
 def _now(client: AdminClient, _values: Values) -> None:
@@ -159,5 +163,5 @@ def _library(values: Values) -> Library:
 
 
 def _described(manifest: Manifest) -> dict[str, Any]:
-    wanted = {"taken_at", *COLUMNS.values()} - {"taken"}
+    wanted = {"taken_at", "survivor", *COLUMNS.values()} - {"taken"}
     return {name: getattr(manifest, name) for name in wanted}

@@ -84,7 +84,7 @@ def run(arguments: list[str]) -> int:
         EtcdProcess(runtime.post, sandbox=sandbox, binary=settings.etcd_binary),
         MemberProbe(runtime.post),
         Reseed(runtime.post, sandbox=sandbox, binary=settings.etcd_binary),
-        BackupUpload(runtime.post),
+        BackupUpload(runtime.post, sandbox=sandbox),
     ):
         runtime.attach(port)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -146,6 +146,26 @@ class Backup(Order):
 
 
 @frozen(kw_only=True)
+class Kept:
+    """A snapshot that was saved in the sandbox before."""
+
+    path: str
+    """Below the sandbox, as its report had it."""
+    sha256: str
+    """Of the whole file, in hex; what is found otherwise is not sent to its end."""
+    revision: int
+    term: int
+    """raft's; 0 when not known."""
+
+
+@frozen(kw_only=True)
+class BackupKept(Backup):
+    """As Backup, of a snapshot that was saved for a reseed; etcd need not run."""
+
+    kept: Kept
+
+
+@frozen(kw_only=True)
 class CancelBackup(Order):
     """Stop sending the backup of that name, if it is under way."""
 
@@ -259,6 +279,7 @@ KINDS: Mapping[str, type[Message]] = {
     "discard": Discard,
     "report": Report,
     "backup": Backup,
+    "backup_kept": BackupKept,
     "cancel_backup": CancelBackup,
     "backup_report": BackupReport,
 }

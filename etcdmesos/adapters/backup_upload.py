@@ -1,7 +1,7 @@
-"""Streams a live snapshot of our own etcd to where backups lie, by the way in that an order gives.
+"""Streams a snapshot, of our running etcd or a kept one, the way in that an order gives.
 
-Nothing of it is kept on this host, and memory stays constant.  In the executor, so the standard
-library and h2 alone.  What the way in holds is never logged and in no error.
+Nothing more of it is kept on this host, and memory stays constant.  In the executor, so the
+standard library and h2 alone.  What the way in holds is never logged and in no error.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError
 from etcdmesos.adapters.etcd_snapshot import LiveSnapshot, SnapshotFailed
 from etcdmesos.adapters.http_exchange import ExchangeFailed, Limits, exchange
+from etcdmesos.adapters.sandbox_files import NotInSandbox, whole_file
 from etcdmesos.errors import EtcdMesosError
 from etcdmesos.executor.commands import SendBackup, StopBackup
 from etcdmesos.executor.events import BackupMoved, BackupSent
-from etcdmesos.orders import Means, WayIn
+from etcdmesos.orders import Kept, Means, WayIn
 from etcdmesos.ports import Post
 from etcdmesos.step import Command, CommandDone, CommandFailed, Event
 
@@ -46,8 +47,10 @@ class BackupUpload:
 
     carries_out: tuple[type, ...] = (SendBackup, StopBackup)
 
-    def __init__(self, post: Post[Event]) -> None:
+    def __init__(self, post: Post[Event], *, sandbox: Path) -> None:
+        """Kept snapshots are below `sandbox`."""
         self._post = post
+        self._sandbox = sandbox
         self._lock = threading.Lock()
         self._under_way: tuple[str, threading.Event, threading.Thread] | None = None
         self._closed = False
@@ -89,7 +92,13 @@ class BackupUpload:
     def _carry_out(self, command: SendBackup, stop: threading.Event) -> None:
         try:
             event = self._send(command, stop)
-        except (SnapshotFailed, ExchangeFailed, UploadFailed, GatewayError) as error:
+        except (
+            SnapshotFailed,
+            ExchangeFailed,
+            UploadFailed,
+            GatewayError,
+            NotInSandbox,
+        ) as error:
             event = CommandFailed(command=command, reason=str(error))
         except Exception as error:
             # Without the error's text or trace: they may hold an address that lets somebody in.
@@ -99,14 +108,15 @@ class BackupUpload:
         self._post(event)
 
     def _send(self, command: SendBackup, stop: threading.Event) -> Event:
+        limits = Limits(idle=command.idle_seconds, total=command.seconds)
+        if command.kept is not None:
+            return self._send_kept(command, command.kept, limits, stop)
         health = Gateway(command.client_url, STATUS_SECONDS).status()
         if not health.serving_voter:
             raise UploadFailed("etcd is no voter that knows a leader")
-        limits = Limits(idle=command.idle_seconds, total=command.seconds)
         snapshot = LiveSnapshot(command.client_url, idle_seconds=limits.idle, seconds=limits.total)
         with snapshot:
-            news = _News(lambda sent: self._moved(command.name, sent, snapshot.size))
-            watched = _watched(snapshot, stop, news)
+            watched = self._watched(command.name, snapshot, snapshot.size, stop)
             tags = send(watched, snapshot.size, command.way, limits)
         return BackupSent(
             name=command.name,
@@ -117,8 +127,31 @@ class BackupUpload:
             term=health.term,
         )
 
-    def _moved(self, name: str, sent: int, size: int) -> None:
-        self._post(BackupMoved(name=name, sent=sent, size=size))
+    def _send_kept(
+        self, command: SendBackup, kept: Kept, limits: Limits, stop: threading.Event
+    ) -> Event:
+        with whole_file(self._sandbox / kept.path, kept.sha256) as (blocks, size):
+            watched = self._watched(command.name, blocks, size, stop)
+            tags = send(watched, size, command.way, limits)
+        return BackupSent(
+            name=command.name,
+            size=size,
+            sha256=kept.sha256,
+            tags=tags,
+            revision=kept.revision,
+            term=kept.term,
+        )
+
+    def _watched(
+        self, name: str, blocks: Iterable[bytes], size: int, stop: threading.Event
+    ) -> Iterator[bytes]:
+        """The blocks, until it is to stop; it is told now and then how far it has come."""
+        news = _News(lambda sent: self._post(BackupMoved(name=name, sent=sent, size=size)))
+        for block in blocks:
+            if stop.is_set():
+                raise UploadFailed("it was stopped")
+            yield block
+            news.add(len(block))
 
 
 class _News:
@@ -134,14 +167,6 @@ class _News:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + NEWS_SECONDS
             self._tell(self._sent)
-
-
-def _watched(blocks: LiveSnapshot, stop: threading.Event, news: _News) -> Iterator[bytes]:
-    for block in blocks:
-        if stop.is_set():
-            raise UploadFailed("it was stopped")
-        yield block
-        news.add(len(block))
 
 
 def send(blocks: Iterator[bytes], size: int, way: WayIn, limits: Limits) -> tuple[str, ...]:

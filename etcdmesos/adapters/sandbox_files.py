@@ -8,15 +8,18 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from etcdmesos.errors import EtcdMesosError
 
 SPARE_BYTES = 64 * 1024 * 1024
 """What has to stay free beside what is written: others write, too."""
 _BLOCK = 8 * 1024 * 1024
+_STREAMED = 256 * 1024
+"""What is sent on is read in smaller pieces, so that nobody waits long for the next."""
 
 
 class NotInSandbox(EtcdMesosError):
@@ -69,6 +72,30 @@ def sha256_of(path: Path) -> str:
     except OSError as error:
         raise NotInSandbox(f"{path.name} cannot be read: {error.strerror}") from error
     return computed.hexdigest()
+
+
+@contextmanager
+def whole_file(path: Path, sha256: str) -> Iterator[tuple[Iterator[bytes], int]]:
+    """A file's blocks, and its size.  The last block is given only if all of it has that SHA-256.
+
+    Raises NotInSandbox, the iterator too.
+    """
+    try:
+        with open(path, "rb") as file:
+            yield _checked(file, path.name, sha256), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise NotInSandbox(f"{path.name} cannot be read: {error.strerror}") from error
+
+
+def _checked(file: BinaryIO, name: str, sha256: str) -> Iterator[bytes]:
+    computed, block = hashlib.sha256(), file.read(_STREAMED)
+    while block:
+        computed.update(block)
+        following = file.read(_STREAMED)
+        if not following and computed.hexdigest() != sha256:
+            raise NotInSandbox(f"{name} has the SHA-256 {computed.hexdigest()} now")
+        yield block
+        block = following
 
 
 def move(old: Path, new: Path) -> None:

@@ -42,6 +42,9 @@ class Manifest:
     """Of the whole snapshot, in hex."""
     tool: str
     """What took it, and its version."""
+    survivor: bool = False
+    """Of a member without quorum, before a reseed: acknowledged writes may be missing, and others
+    be in it that never were."""
 
 
 _converter = cattrs.Converter()

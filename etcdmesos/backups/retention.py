@@ -63,17 +63,19 @@ class Catalogue:
 def expired(catalogue: Catalogue, keep: Keep, origin: str) -> tuple[str, ...]:
     """The names that may be deleted, of this framework's only, oldest first.
 
-    Never the newest one that counts, nothing younger than an hour, and what was left unfinished
-    only while there is a newer one that counts.
+    Never the newest one that counts, nor the newest one that is not a survivor's, nothing younger
+    than an hour, and what was left unfinished only while there is a newer one that counts.
     """
     ours = [manifest for manifest in catalogue.backups if origin_in(manifest.name) == origin]
     ours.sort(key=lambda manifest: (manifest.taken_at, manifest.name), reverse=True)
     if not ours:
         return ()
+    kept = {ours[0].name, *[manifest.name for manifest in ours if not manifest.survivor][:1]}
     gone = [
         (manifest.taken_at, manifest.name)
         for number, manifest in enumerate(ours)
-        if number > 0 and _unwanted(number, catalogue.read_at - manifest.taken_at, keep)
+        if manifest.name not in kept
+        and _unwanted(number, catalogue.read_at - manifest.taken_at, keep)
     ]
     gone += [
         (begun_at, name)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from attrs import evolve
 
 from etcdmesos.cluster import placement
+from etcdmesos.cluster.backups.preceding import wait_for_backup, wait_no_more
 from etcdmesos.cluster.commands import (
     AddLearner,
     Command,
@@ -108,11 +109,28 @@ def _turn(draft: Draft, state: Assessment) -> Draft:
     if change is not None:
         return _RESOLVE[change.kind](draft, change, listing, state)
     repair = next_repair(model, listing, state, draft.now)
+    if repair is None or not _removes_the_living(model, repair):
+        draft = wait_no_more(draft)
+    elif repair.member is not None:
+        draft, waits = wait_for_backup(draft, repair.member, state)
+        if waits:
+            return draft
     if repair is not None:
         return _start(draft, repair)
     if strangers(model.record, listing):
         return draft  # a learner told of our members alone could not join, and the list may be full
     return _add(draft, state)
+
+
+def _removes_the_living(model: Model, repair: Repair) -> bool:
+    """Whether a voter is to leave that has data, and was not proven dead."""
+    member = repair.member
+    return (
+        repair.kind is Kind.REMOVE
+        and member is not None
+        and member.step is Step.VOTER
+        and not model.ended(member)
+    )
 
 
 def _shortened(model: Model, state: Assessment, now: float) -> bool:

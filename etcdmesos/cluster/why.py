@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from etcdmesos.cluster import placement
+from etcdmesos.cluster.backups.preceding import awaited
 from etcdmesos.cluster.backups.telling import remedy
 from etcdmesos.cluster.bootstrap import hopeless
 from etcdmesos.cluster.constraints import tally
@@ -148,6 +149,8 @@ def _stuck(model: Model, now: float) -> list[str]:
         waits.append("waits until somebody removes it" if waits else _lacking(model, now))
     elif leader_ended(model, assess(model, now).leader):
         waits.append("waits for another leader")
+    elif waiting := awaited(model, now):
+        waits.append(waiting)
     elif any(ailing(model, member, now) for member in record.members) and view.listing:
         waits.append("no member can be removed while the others are no quorum of the rest")
     if view.failure:

@@ -1,6 +1,7 @@
-"""One backup at a time: taken in from orders, streamed while etcd serves, and reported.
+"""One backup at a time: taken in from orders, streamed, and reported.
 
-Beside the phases: a backup changes nothing of the member, and ends when etcd is no longer to serve.
+Beside the phases: a backup changes nothing of the member.  One of the running etcd ends when that
+is no longer to serve; one of a snapshot that was kept needs no etcd, and ends with the task.
 A scheduler that misses a report repeats its order, and is answered how the backup stands.
 """
 
@@ -12,12 +13,14 @@ from attrs import evolve
 
 from etcdmesos.executor.commands import SendBackup, SendMessage, StopBackup
 from etcdmesos.executor.events import BackupMoved, BackupSent
-from etcdmesos.executor.model import BackingUp, Draft
+from etcdmesos.executor.model import BackingUp, Draft, Model
 from etcdmesos.executor.observe import event_of
-from etcdmesos.orders import Backup, BackupReport, CancelBackup, Sending, encode
+from etcdmesos.orders import Backup, BackupKept, BackupReport, CancelBackup, Sending, encode
 
 SERVING = "running"
-"""The phase in which a backup may be under way."""
+"""The phase in which a backup of the running etcd may be under way."""
+LEAVING = "stopping"
+"""The phase in which none may be."""
 
 
 def take_backup_order(draft: Draft, order: Backup | CancelBackup) -> Draft:
@@ -98,9 +101,8 @@ def _failed(draft: Draft, reason: str) -> Draft:
 
 def plan_backup(draft: Draft) -> Draft:
     """Begin the one that is wanted; stop one that is not."""
-    model = draft.model
-    if model.phase != SERVING and model.backing_up.order is not None:
-        draft = _failed(draft, "etcd does not serve here")
+    if obstacle := _obstacle(draft.model):
+        draft = _failed(draft, obstacle)
     known, spec = draft.model.backing_up, draft.model.spec
     wanted = known.order.name if known.order is not None else ""
     if known.sending:
@@ -119,8 +121,21 @@ def plan_backup(draft: Draft) -> Draft:
         way=known.order.way,
         seconds=known.order.seconds,
         idle_seconds=known.order.idle_seconds,
+        kept=known.order.kept if isinstance(known.order, BackupKept) else None,
     )
     return draft.having(backing_up=evolve(known, sending=wanted)).asking(sending)
+
+
+def _obstacle(model: Model) -> str:
+    """Why the backup that is wanted cannot be sent (on); "" when it can, or none is wanted."""
+    order = model.backing_up.order
+    if order is None:
+        return ""
+    if isinstance(order, BackupKept):
+        if order.kept.path not in model.reseed.kept:
+            return "that snapshot is not kept here"
+        return "the task ends" if model.phase == LEAVING else ""
+    return "" if model.phase == SERVING else "etcd does not serve here"
 
 
 def plan_backup_report(draft: Draft) -> Draft:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from etcdmesos.executor.model import Update
-from etcdmesos.orders import Tool, WayIn
+from etcdmesos.orders import Kept, Tool, WayIn
 from etcdmesos.step import Command
 
 # The agent
@@ -187,7 +187,7 @@ class CancelWork(Command):
 
 @frozen(kw_only=True)
 class SendBackup(Command):
-    """Stream a snapshot of our running etcd the way in.  One at a time.
+    """Stream a snapshot of our running etcd, or one that was kept, the way in.  One at a time.
 
     Ends in BackupSent or a failure, with BackupMoved now and then before.
     """
@@ -199,6 +199,7 @@ class SendBackup(Command):
     """How long all of it may take."""
     idle_seconds: float
     """How long nothing may move."""
+    kept: Kept | None = None
 
 
 @frozen(kw_only=True)

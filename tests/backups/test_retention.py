@@ -15,7 +15,9 @@ OURS, OTHERS = origin_of("ours"), origin_of("others")
 DAY = 86400.0
 
 
-def manifest(age: float, origin: str = OURS, number: int = 0) -> Manifest:
+def manifest(
+    age: float, origin: str = OURS, number: int = 0, *, survivor: bool = False
+) -> Manifest:
     return Manifest(
         name=name_of("20261122T204500Z", origin, number, 1),
         cluster="demo",
@@ -29,6 +31,7 @@ def manifest(age: float, origin: str = OURS, number: int = 0) -> Manifest:
         size=1,
         sha256="",
         tool="test",
+        survivor=survivor,
     )
 
 
@@ -66,6 +69,15 @@ def test_what_was_left_unfinished_goes_once_a_newer_one_counts() -> None:
     assert expired(catalogue(unfinished=old), Keep(count=9), OURS) == ()
     young = ((left, NOW - YOUNG / 2),)
     assert expired(catalogue(manifest(60.0), unfinished=young), Keep(count=9), OURS) == ()
+
+
+def test_the_newest_before_a_reseed_stays_beside_what_survived() -> None:
+    """A survivor's may lack writes that the one before it has."""
+    whole = manifest(DAY * 2, number=1)
+    survivors = [manifest(DAY * 1, number=n, survivor=True) for n in (2, 3)]
+    gone = expired(catalogue(manifest(DAY * 3), whole, *survivors), Keep(count=1), OURS)
+    assert whole.name not in gone
+    assert len(gone) == 2
 
 
 AGES = st.floats(min_value=-DAY, max_value=30 * DAY)

@@ -46,6 +46,11 @@ class Stand:
         found: dict[str, Any] = stats(self.admin)["backups"]
         return found
 
+    def manifests(self) -> list[dict[str, Any]]:
+        """Of those that count, oldest first."""
+        files = [json.loads(path.read_text()) for path in self.server.folder.glob("*-e*.json")]
+        return sorted(files, key=lambda one: one["taken_at"])
+
     def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [
@@ -207,6 +212,25 @@ def test_whoever_dies_on_the_way_leaves_no_half_backup(tmp_path: Path) -> None:
         assert _names(here)[1:] == [first]
         for name in _names(here):
             assert f"{name}.db" in here.server.stored()
+
+
+def test_what_a_reseed_grows_from_is_backed_up_and_what_has_grown(tmp_path: Path) -> None:
+    """Two of three die: the survivor's snapshot is sent from its sandbox, and told from those that
+    a quorum stood behind; the new cluster has a backup of its own at once."""
+    with stand(tmp_path, "3.5.30") as here:
+        until(lambda: here.backups()["count"] == 1, "the first backup")
+        here.put(7)
+        for member in ("etcd-2", "etcd-3"):
+            os.kill(executor_process(tmp_path, member), signal.SIGKILL)
+        until(lambda: here.backups()["count"] == 3, "the survivor's, and the new cluster's")
+        first, survivors, grown = here.manifests()
+        assert [one["survivor"] for one in (first, survivors, grown)] == [False, True, False]
+        assert (survivors["member"], survivors["revision"]) == ("etcd-1", 8)
+        assert survivors["cluster_id"] == first["cluster_id"] != grown["cluster_id"]
+        assert (survivors["generation"], grown["generation"]) == (1, 2)
+        assert grown["revision"] > 1_000_000_000
+        read_back = here.ctl_at_the_target("backup", "verify", f"-backup={survivors['name']}")
+        assert "is whole" in read_back.stdout, read_back.stderr
 
 
 def _begin(here: Stand) -> None:

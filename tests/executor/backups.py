@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from etcdmesos.orders import Backup, CancelBackup, Means, WayIn
-from tests.executor.world import TASK
+from etcdmesos.orders import Backup, BackupKept, CancelBackup, Kept, Means, WayIn
+from tests.executor.world import TASK, World
 
 NAME = "20261122T204500Z-0a0b0c0d-g1-e4"
 WAY = WayIn(
@@ -16,6 +16,21 @@ WAY = WayIn(
 
 def backup(name: str = NAME, *, epoch: int = 4) -> Backup:
     return Backup(task_id=TASK, epoch=epoch, name=name, way=WAY, seconds=60.0, idle_seconds=5.0)
+
+
+def backup_kept(world: World, path: str = "") -> BackupKept:
+    """Of the snapshot that the executor has reported, or of another path."""
+    saved = world.report.snapshot
+    assert saved is not None
+    return BackupKept(
+        task_id=TASK,
+        epoch=4,
+        name=NAME,
+        way=WAY,
+        seconds=60.0,
+        idle_seconds=5.0,
+        kept=Kept(path=path or saved.path, sha256=saved.sha256, revision=saved.revision, term=2),
+    )
 
 
 def cancel(name: str = NAME) -> CancelBackup:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from etcdmesos.executor.commands import SendBackup, SendMessage, StopBackup
+from etcdmesos.executor.events import KillAsked
 from etcdmesos.orders import BackupReport, Sending
-from tests.executor.backups import NAME, backup, cancel
-from tests.executor.reseeds import hold
-from tests.executor.world import World
+from tests.executor.backups import NAME, backup, backup_kept, cancel
+from tests.executor.reseeds import held, hold, release, seed
+from tests.executor.world import TASK, World
 
 OTHER = NAME[:-1] + "5"
 
@@ -117,6 +118,58 @@ def test_where_etcd_does_not_serve_there_is_no_backup() -> None:
     assert not world.of(SendBackup)
     tell(world)
     assert last(world).sending is Sending.FAILED
+
+
+def test_a_kept_snapshot_is_sent_whatever_becomes_of_etcd() -> None:
+    """Held, while the seed is restored from it, and while that serves."""
+    world = held()
+    saved, order = world.report.snapshot, backup_kept(world)
+    assert saved is not None
+    world.order(order)
+    [sending] = world.of(SendBackup)
+    assert sending.kept is not None
+    assert sending.kept.sha256 == saved.sha256
+    world.order(seed(world))
+    for command in [c for c in world.pending if c is not sending]:
+        world.end(command)
+    assert not world.of(StopBackup)
+    world.settle()
+    assert world.etcd_run is not None
+    assert (last(world).sending, last(world).sha256) == (Sending.SENT, saved.sha256)
+    assert last(world).revision == saved.revision
+
+
+def test_a_kept_snapshot_is_sent_after_a_release_too() -> None:
+    world = held()
+    order = backup_kept(world)
+    world.order(release(3))
+    world.settle()
+    world.order(order)
+    world.settle()
+    assert last(world).sending is Sending.SENT
+
+
+def test_no_other_file_is_sent() -> None:
+    """Only what the executor itself has saved or set aside."""
+    world = held()
+    world.order(backup_kept(world, "../../other"))
+    assert not world.of(SendBackup)
+    tell(world)
+    assert (last(world).sending, last(world).reason) == (
+        Sending.FAILED,
+        "that snapshot is not kept here",
+    )
+
+
+def test_the_end_of_the_task_ends_it() -> None:
+    """Nobody waits for a backup to end."""
+    world = held()
+    order = backup_kept(world)
+    world.order(seed(world))
+    world.settle()
+    world.order(order)
+    world.feed(KillAsked(task_id=TASK, grace_seconds=None))
+    assert world.of(StopBackup)
 
 
 def test_orders_of_a_scheduler_that_was_replaced_are_refused() -> None:

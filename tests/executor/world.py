@@ -164,7 +164,7 @@ class World:
                 assert not self.of(SaveSnapshot), "two snapshots under way"
             case SendBackup():
                 assert not self.of(SendBackup), "two backups under way"
-                assert self.etcd_run is not None, "a backup of nothing"
+                assert self.etcd_run is not None or command.kept, "a backup of nothing"
             case SendUpdate(update=update):
                 assert not self.of(SendUpdate), "two updates under way"
                 last = (update,)
@@ -309,12 +309,20 @@ class World:
 
     def _back_up(self, command: Command) -> None:
         assert isinstance(command, SendBackup)
-        if self.etcd_run is None:
+        kept = command.kept
+        if self.etcd_run is None and kept is None:
             self._post(CommandFailed(command=command, reason="the connection was cut"))
             return
         self._post(ev.BackupMoved(name=command.name, sent=1, size=3))
         self._post(
-            ev.BackupSent(name=command.name, size=3, sha256="ab", tags=("t",), revision=1, term=2)
+            ev.BackupSent(
+                name=command.name,
+                size=3,
+                sha256=kept.sha256 if kept else "ab",
+                tags=("t",),
+                revision=kept.revision if kept else 1,
+                term=kept.term if kept else 2,
+            )
         )
 
     def _stop_backup(self, command: Command) -> None:

@@ -33,13 +33,15 @@ def take_catalogue(draft: Draft) -> Draft:
 
 
 def _next(draft: Draft, settings: BackupSettings, catalogue: Catalogue) -> float:
-    """One interval after the newest of this framework; at once when there is none.  Clusters that
-    started together do not back up together."""
+    """One interval after the newest of this framework's cluster; at once when there is none, as
+    after a reseed.  Clusters that started together do not back up together."""
     origin = origin_of(draft.model.record.framework_id)
     ages = [
         catalogue.read_at - manifest.taken_at
         for manifest in catalogue.backups
         if origin_in(manifest.name) == origin
+        and manifest.generation == draft.model.record.generation
+        and not manifest.survivor
     ]
     if not ages:
         return draft.now
@@ -84,6 +86,8 @@ def take_counted(draft: Draft) -> Draft:
     )
     settings = draft.model.settings.backups
     due_at = draft.now + settings.interval if settings else view.due_at
+    if manifest.survivor:
+        due_at = draft.now  # what has grown from it has no backup of its own yet
     return draft.having(backups=evolve(counted, due_at=due_at))
 
 

@@ -36,5 +36,6 @@ class BackupSettings:
     look_again: float = 3600.0
     """Between two readings of the target while nothing is done there."""
 
-
-"""The defaults that have a source name it."""
+    def limit_of(self, size: int) -> float:
+        """How long a backup of so many bytes may take."""
+        return self.limit + size / self.slowest

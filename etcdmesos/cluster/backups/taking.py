@@ -6,6 +6,8 @@ done, and nothing here changes the cluster.
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import evolve
 
 from etcdmesos import orders
@@ -14,7 +16,7 @@ from etcdmesos.backups.names import origin_of
 from etcdmesos.backups.retention import expired
 from etcdmesos.cluster.backups.choosing import chosen, published, size_of
 from etcdmesos.cluster.backups.settings import BackupSettings
-from etcdmesos.cluster.backups.view import Run, Stage
+from etcdmesos.cluster.backups.view import Run, Stage, Survivor
 from etcdmesos.cluster.commands import (
     AbandonBackup,
     CountBackup,
@@ -89,6 +91,8 @@ def _plan_beginning(draft: Draft, settings: BackupSettings) -> Draft:
     model, view = draft.model, draft.model.backups
     if view.catalogue is None or view.deleting:
         return draft
+    if view.survivor is not None:
+        return _begin_with(draft, view.survivor, settings)
     if not view.asked and draft.now < view.due_at:
         return draft.waking(view.due_at)
     if view.opened_at is not None and draft.now < view.opened_at + NAMES_APART:
@@ -97,26 +101,38 @@ def _plan_beginning(draft: Draft, settings: BackupSettings) -> Draft:
     if member is None:
         return draft  # a probe will tell when there is one
     size = size_of(model, member)
-    seconds = settings.limit + size / settings.slowest
     run = Run(
         member=member.name,
         task_id=member.tasks[-1].id,
         floor=published(model),
-        ends_at=draft.now + seconds,
+        ends_at=draft.now + settings.limit_of(size),
     )
-    return (
-        draft.having(backups=evolve(view, run=run, asked=False))
-        .waking(run.ends_at)
-        .asking(
-            OpenBackup(
-                origin=origin_of(model.record.framework_id),
-                generation=model.record.generation,
-                epoch=model.record.epoch,
-                size=size,
-                seconds=seconds,
-            )
-        )
+    return _open(draft.having(backups=evolve(view, asked=False)), run, size)
+
+
+def _begin_with(draft: Draft, survivor: Survivor, settings: BackupSettings) -> Draft:
+    """Once, whether the cluster serves or not: the snapshot is a file by now."""
+    draft = draft.having(backups=evolve(draft.model.backups, survivor=None))
+    run = Run(
+        member=survivor.member,
+        task_id=survivor.task_id,
+        floor=survivor.kept.revision,
+        survivor=survivor,
+        ends_at=draft.now + settings.limit_of(survivor.size),
     )
+    return _open(draft, run, survivor.size)
+
+
+def _open(draft: Draft, run: Run, size: int) -> Draft:
+    record = draft.model.record
+    order = OpenBackup(
+        origin=origin_of(record.framework_id),
+        generation=run.survivor.generation if run.survivor else record.generation,
+        epoch=record.epoch,
+        size=size,
+        seconds=run.ends_at - draft.now,
+    )
+    return with_run(draft, run).waking(run.ends_at).asking(order)
 
 
 # The one under way
@@ -150,14 +166,16 @@ def _tell(draft: Draft, member: Member, run: Run, settings: BackupSettings) -> D
         return draft.waking(run.order_at)
     assert run.way is not None
     again = draft.now + settings.order_again
-    order = orders.Backup(
-        task_id=run.task_id,
-        epoch=draft.model.record.epoch,
-        name=run.name,
-        way=run.way,
-        seconds=run.ends_at - draft.now,
-        idle_seconds=settings.idle,
-    )
+    what: dict[str, Any] = {
+        "task_id": run.task_id,
+        "epoch": draft.model.record.epoch,
+        "name": run.name,
+        "way": run.way,
+        "seconds": run.ends_at - draft.now,
+        "idle_seconds": settings.idle,
+    }
+    kept = run.survivor.kept if run.survivor else None
+    order = orders.BackupKept(**what, kept=kept) if kept else orders.Backup(**what)
     draft = with_run(draft, evolve(run, order_at=again)).waking(again)
     return draft.asking(_message(member, order))
 
@@ -179,8 +197,8 @@ def _count(draft: Draft, member: Member, run: Run, settings: BackupSettings) -> 
     manifest = Manifest(
         name=run.name,
         cluster=model.record.cluster_name,
-        cluster_id=model.record.cluster_id,
-        generation=model.record.generation,
+        cluster_id=(run.survivor or model.record).cluster_id,
+        generation=(run.survivor or model.record).generation,
         member=run.member,
         taken_at=run.taken_at,
         revision=report.revision,
@@ -189,8 +207,9 @@ def _count(draft: Draft, member: Member, run: Run, settings: BackupSettings) -> 
         size=report.size,
         sha256=report.sha256,
         tool=settings.tool,
+        survivor=run.survivor is not None,
     )
-    ends_at = draft.now + settings.limit + report.size / settings.slowest
+    ends_at = draft.now + settings.limit_of(report.size)
     counting = evolve(run, stage=Stage.COUNTING, ends_at=ends_at)
     return (
         with_run(draft, counting)
@@ -235,9 +254,10 @@ def fail(draft: Draft, reason: str) -> Draft:
 
 
 def _plan_tidying(draft: Draft, settings: BackupSettings) -> Draft:
-    """Delete what may go, one after the other; only by a catalogue that was just read whole."""
+    """Delete what may go, one after the other; only by a catalogue that was just read whole, and
+    nothing while it is not known what a reseed comes to."""
     view = draft.model.backups
-    if view.catalogue is None or view.deleting or view.reading:
+    if view.catalogue is None or view.deleting or view.reading or draft.model.record.reseed:
         return draft
     gone = expired(view.catalogue, settings.keep, origin_of(draft.model.record.framework_id))
     if not gone:

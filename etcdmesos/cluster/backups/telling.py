@@ -25,13 +25,14 @@ def trouble(model: Model) -> str:
 
 def remedy(model: Model) -> str:
     """What there is to restore from, in a clause; "" when no backups are taken."""
-    settings, newest = model.settings.backups, _newest(model.backups)
+    settings, made = model.settings.backups, newest(model.backups)
     if settings is None:
         return ""
-    if newest is None:
+    if made is None:
         known = model.backups.catalogue is not None
         return f"there is no backup in {settings.target}" if known else "backups: not read yet"
-    return f"the newest backup is {newest.name}, revision {newest.revision}, in {settings.target}"
+    what = f"revision {made.revision}" + (" of a survivor without quorum" if made.survivor else "")
+    return f"the newest backup is {made.name}, {what}, in {settings.target}"
 
 
 def stats(model: Model, now: float) -> dict[str, Any] | None:
@@ -39,10 +40,10 @@ def stats(model: Model, now: float) -> dict[str, Any] | None:
     settings, view = model.settings.backups, model.backups
     if settings is None:
         return None
-    newest = _newest(view)
+    made = newest(view)
     return {
         "target": settings.target,
-        "newest": _described(newest) if newest else None,
+        "newest": _described(made) if made else None,
         "count": len(view.catalogue.backups) if view.catalogue else None,
         "next_in_seconds": round(max(0.0, view.due_at - now), 1),
         "under_way": _progress(view.run) if view.run else None,
@@ -65,7 +66,8 @@ def listed(model: Model) -> dict[str, Any]:
     }
 
 
-def _newest(view: BackupView) -> Manifest | None:
+def newest(view: BackupView) -> Manifest | None:
+    """The newest backup that is known to count."""
     known = [view.last, view.catalogue.newest if view.catalogue else None]
     return max((m for m in known if m), key=lambda m: m.taken_at, default=None)
 
@@ -81,6 +83,7 @@ def _described(manifest: Manifest) -> dict[str, Any]:
         "generation": manifest.generation,
         "cluster_id": manifest.cluster_id,
         "etcd_version": manifest.etcd_version,
+        "survivor": manifest.survivor,
     }
 
 
@@ -102,7 +105,8 @@ def news(before: Model, after: Model) -> Iterator[tuple[str, bool]]:
         return
     if view.taken > was.taken and view.last is not None:
         made = view.last
-        yield f"{made.name} counts: {made.size} bytes at revision {made.revision}", False
+        whose = f", of {made.member} without quorum" if made.survivor else ""
+        yield f"{made.name} counts: {made.size} bytes at revision {made.revision}{whose}", False
     if view.failed > was.failed:
         yield f"failed: {view.failure}", True
     if was.deleting and not view.deleting and not view.tidying:

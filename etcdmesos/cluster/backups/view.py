@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from etcdmesos.backups.manifest import Manifest
 from etcdmesos.backups.retention import Catalogue
-from etcdmesos.orders import BackupReport, WayIn
+from etcdmesos.orders import BackupReport, Kept, WayIn
 
 
 class Stage(enum.Enum):
@@ -23,6 +23,19 @@ class Stage(enum.Enum):
 
 
 @frozen(kw_only=True)
+class Survivor:
+    """A member without quorum, and the snapshot of it that a new cluster is grown from."""
+
+    member: str
+    task_id: str
+    kept: Kept
+    size: int
+    cluster_id: str
+    generation: int
+    """Of the cluster that has lost its quorum, as the id before."""
+
+
+@frozen(kw_only=True)
 class Run:
     """The backup under way."""
 
@@ -30,7 +43,10 @@ class Run:
     member: str
     task_id: str
     floor: int
-    """The newest revision published when it was begun; a snapshot that has less is none."""
+    """The newest revision published when it was begun; a snapshot that has less is none.  Of a
+    survivor, which may have less: the one it has."""
+    survivor: Survivor | None = None
+    """Of a snapshot that was kept; None: of a running member."""
     ends_at: float
     """By then it has failed."""
     name: str = ""
@@ -55,7 +71,11 @@ class BackupView:
     called_off: tuple[str, str] | None = None
     """(task id, name) of a backup that an executor is still to be told not to send."""
     asked: bool = False
-    """The operator wants one now."""
+    """One is wanted now, due or not."""
+    survivor: Survivor | None = None
+    """Whose snapshot is to be sent before any other; tried once."""
+    preceding: tuple[str, float] | None = None
+    """(member, since when) whose removal waits for a backup."""
     opened_at: float | None = None
     """When the last way in was given; None before the first."""
     due_at: float = 0.0

@@ -58,6 +58,7 @@ def flip(draft: Draft, reseed: Reseed, seed: Member) -> Draft:
         quorum_watch=None,
         reports={} if report is None else {report.task_id: report},
         setback="",
+        backups=evolve(model.backups, due_at=draft.now),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from attrs import evolve
 
 from etcdmesos import orders
+from etcdmesos.cluster.backups.preceding import send_survivor
 from etcdmesos.cluster.episode import Chosen, Reseed, Stage
 from etcdmesos.cluster.model import Draft, KillAsked, Model, ProgressView, ReseedView
 from etcdmesos.cluster.record import Member
@@ -195,7 +196,8 @@ def _choose(draft: Draft, reseed: Reseed, *, proven: bool) -> Draft:
     reseed = evolve(reseed, seed=best.member.name, proven=proven)
     if best.snapshot is None:
         return draft.recording(reseed=evolve(reseed, stage=Stage.COPYING))
-    chosen = _chosen(draft.model, best)
+    chosen, report = _chosen(draft.model, best), report_of(draft.model, best.member)
+    draft = send_survivor(draft, best.member, best.snapshot, report.term if report else 0)
     draft = draft.having(progress=ProgressView(probing=draft.model.progress.probing))
     return draft.recording(reseed=evolve(reseed, stage=Stage.SEEDING, chosen=chosen))
 

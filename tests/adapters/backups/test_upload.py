@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import queue
 import subprocess
@@ -17,10 +18,10 @@ from etcdmesos.adapters.backups.library import Library
 from etcdmesos.adapters.backups.target import Target, TargetFailed
 from etcdmesos.executor.commands import SendBackup, StopBackup
 from etcdmesos.executor.events import BackupMoved, BackupSent, CommandFailed
-from etcdmesos.orders import Means, WayIn
+from etcdmesos.orders import Kept, Means, WayIn
 from etcdmesos.step import Event
 from tests.adapters.backups.peers import TOKEN, UPLOAD_TOKEN, FileServer, file_server
-from tests.adapters.backups.places import CLUSTER, PLACES, access, target_of
+from tests.adapters.backups.places import CLUSTER, PLACES, access, snapshot_like, target_of
 from tests.adapters.etcd.peers import post
 from tests.real_etcd import VERSIONS, EtcdCluster, binary, etcd_cluster, free_port
 
@@ -46,9 +47,10 @@ def etcd(
 class Executor:
     """The adapter, and what it said."""
 
-    def __init__(self) -> None:
+    def __init__(self, sandbox: Path) -> None:
+        self.sandbox = sandbox
         self.said: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.port = BackupUpload(self.said.put)
+        self.port = BackupUpload(self.said.put, sandbox=sandbox)
 
     def send(self, etcd: EtcdCluster, way: WayIn, name: str = NAME, **limits: float) -> None:
         command = SendBackup(
@@ -76,8 +78,8 @@ class Executor:
 
 
 @pytest.fixture
-def executor() -> Iterator[Executor]:
-    made = Executor()
+def executor(tmp_path: Path) -> Iterator[Executor]:
+    made = Executor(tmp_path)
     yield made
     made.port.close()
 
@@ -223,6 +225,57 @@ def test_nobody_at_the_other_end(etcd: EtcdCluster, executor: Executor) -> None:
     url = f"http://127.0.0.1:{free_port()}/planted?planted"
     executor.send(etcd, WayIn(means=Means.PUT, parts=(url,), part_bytes=1 << 40))
     assert "connection refused" in executor.failure()
+
+
+# A snapshot that was kept
+
+
+def keep(executor: Executor, content: bytes) -> Kept:
+    """A file in the sandbox, and what is known of it."""
+    folder = executor.sandbox / "reseed" / "2"
+    folder.mkdir(parents=True)
+    (folder / "snapshot.db").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    return Kept(path="reseed/2/snapshot.db", sha256=digest, revision=7, term=3)
+
+
+def send_kept(executor: Executor, way: WayIn, kept: Kept) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    executor.port.submit(
+        SendBackup(
+            name=NAME, client_url=nobody, way=way, seconds=WITHIN, idle_seconds=5.0, kept=kept
+        )
+    )
+
+
+def test_a_kept_snapshot_is_sent_without_etcd(executor: Executor, server: FileServer) -> None:
+    target, way = way_of(server)
+    kept = keep(executor, snapshot_like(1_000_000))
+    send_kept(executor, way, kept)
+    sent = executor.end()
+    assert isinstance(sent, BackupSent), sent
+    assert (sent.size, sent.sha256, sent.revision, sent.term) == (1_000_000, kept.sha256, 7, 3)
+    content = Library(target, CLUSTER, lambda: 0.0).read_back(NAME, seconds=WITHIN)
+    assert (content.size, content.sha256) == (sent.size, sent.sha256)
+
+
+def test_a_kept_snapshot_that_has_changed_is_not_sent_to_its_end(
+    executor: Executor, server: FileServer
+) -> None:
+    _, way = way_of(server)
+    kept = keep(executor, snapshot_like(1_000_000))
+    (executor.sandbox / kept.path).write_bytes(snapshot_like(1_000_000)[:-1] + b"!")
+    send_kept(executor, way, kept)
+    assert "has the SHA-256" in executor.failure()
+    assert FILE not in server.stored()
+
+
+def test_a_kept_snapshot_that_is_gone(executor: Executor, server: FileServer) -> None:
+    _, way = way_of(server)
+    kept = keep(executor, snapshot_like(1000))
+    (executor.sandbox / kept.path).unlink()
+    send_kept(executor, way, kept)
+    assert "snapshot.db cannot be read: No such file or directory" in executor.failure()
 
 
 def test_without_etcd_nothing_is_sent(executor: Executor, server: FileServer) -> None:
