@@ -128,11 +128,12 @@ def plan_backup(draft: Draft) -> Draft:
 
 def _obstacle(model: Model) -> str:
     """Why the backup that is wanted cannot be sent (on); "" when it can, or none is wanted."""
-    order = model.backing_up.order
+    order, sending = model.backing_up.order, model.backing_up.sending
     if order is None:
         return ""
     if isinstance(order, BackupKept):
-        if order.kept.path not in model.reseed.kept:
+        # A file that is removed while it is sent is sent all the same.
+        if order.kept.path not in model.reseed.kept and sending != order.name:
             return "that snapshot is not kept here"
         return "the task ends" if model.phase == LEAVING else ""
     return "" if model.phase == SERVING else "etcd does not serve here"
