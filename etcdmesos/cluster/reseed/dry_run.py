@@ -46,14 +46,22 @@ def refusal(model: Model, now: float, member: str) -> str:
     """Why the operator's word to reseed cannot be followed; "" when it can."""
     if model.phase not in ("healthy", "degraded", "reconfiguring", "reseeding"):
         return f"not now: the phase is {model.phase}"
-    if blocked := obstacle(model, now):
+    if blocked := (_no_seed(model, member) if member else "") or obstacle(model, now):
         return blocked
     reseed = model.record.reseed
     if reseed is not None and reseed.stage is Stage.SEEDING:
         return f"a reseed is under way: {of_the_attempt(model, now)}"
-    if member and member not in {m.name for m in in_reach(model)}:
-        return f"{member} is no member in reach"
     return ""
+
+
+def _no_seed(model: Model, name: str) -> str:
+    """Why the member of that name can't be the seed; "" when it may."""
+    member = model.record.member(name)
+    if member is None:
+        return f"there is no member {name}"
+    if model.ended(member):
+        return f"{name} is known dead"
+    return "" if member in in_reach(model) else f"{name} is out of reach"
 
 
 def _calculated(model: Model, now: float, others: list[str]) -> list[str]:
