@@ -52,6 +52,8 @@ class MemberSpec:
     """The operator's own etcd options, each `--name=value`."""
     grace_seconds: float = field(default=15.0, converter=float)
     """How long a graceful stop may take."""
+    restores: bool = field(default=False, validator=validators.instance_of(bool))
+    """etcd is not started before an order has restored a backup here."""
 
     @property
     def peer_url(self) -> str:

@@ -36,7 +36,7 @@ class Order:
 
 @frozen(kw_only=True)
 class ReseedOrder(Order):
-    """One that belongs to an attempt to reseed."""
+    """One that belongs to an attempt to reseed, or to restore."""
 
     generation: int
     """Of the attempt; a lower one than the last is of an attempt that is over."""
@@ -60,6 +60,23 @@ class Hold(ReseedOrder):
 class MeasureCopy(ReseedOrder):
     """Held: run a copy of the data with `--force-new-cluster` on unpublished loopback ports, and
     save a snapshot of what it shows.  The data itself is not changed."""
+
+
+@frozen(kw_only=True)
+class FetchBackup(ReseedOrder):
+    """To a member that was launched to restore: fetch the snapshot of a backup into the sandbox and
+    check it, for the `Seed` that follows.  Another address ends the fetching under way."""
+
+    url: str = field(repr=False)
+    """Of the scheduler, over HTTP; good for this once.  Never logged: it is a key."""
+    size: int
+    sha256: str
+    """Of the whole snapshot, in hex."""
+    revision: int
+    seconds: float
+    """How long all of it may take."""
+    idle_seconds: float
+    """How long nothing may come."""
 
 
 @frozen(kw_only=True)
@@ -216,8 +233,8 @@ class Standing(enum.Enum):
     HELD = "held"
     """No etcd runs on the member's data and none will be started."""
     MEASURING = "measuring"
-    """As HELD, and a copy of the data is being run.  A snapshot of a running etcd is no standing of
-    its own: UNHELD."""
+    """As HELD, and a copy of the data is being run, or a backup fetched.  A snapshot of a running
+    etcd is no standing of its own: UNHELD."""
     SEEDING = "seeding"
     """As HELD, until etcd is started on the restored data."""
     SEEDED = "seeded"
@@ -274,6 +291,7 @@ KINDS: Mapping[str, type[Message]] = {
     "snapshot": TakeSnapshot,
     "hold": Hold,
     "measure": MeasureCopy,
+    "fetch": FetchBackup,
     "seed": Seed,
     "release": Release,
     "discard": Discard,

@@ -15,12 +15,10 @@ from types import TracebackType
 from typing import Self
 
 from etcdmesos.adapters.etcd_grpc import StreamFailed, messages
+from etcdmesos.adapters.snapshot_hash import HASH_BYTES
 from etcdmesos.errors import EtcdMesosError
 
 METHOD = "/etcdserverpb.Maintenance/Snapshot"
-HASH_BYTES = hashlib.sha256().digest_size
-"""How much of a snapshot's end is the SHA-256 of all before it."""
-
 _REMAINING = 2
 _BLOB = 3
 """Fields of etcd's SnapshotResponse (rpc.proto)."""

@@ -29,11 +29,13 @@ from etcdmesos.adapters.sandbox_files import (
     size_of,
     write_whole,
 )
+from etcdmesos.adapters.snapshot_download import download
 from etcdmesos.adapters.wal import read_log_end
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.errors import EtcdMesosError
 from etcdmesos.executor.commands import (
     CancelWork,
+    FetchSnapshot,
     PutBack,
     ReadLog,
     RemoveKept,
@@ -69,6 +71,7 @@ class Reseed:
         SaveSnapshot,
         ReadLog,
         RunCopy,
+        FetchSnapshot,
         RestoreSeed,
         PutBack,
         RemoveKept,
@@ -95,6 +98,8 @@ class Reseed:
                     self._work(command, lambda: self._read_log(command))
                 case RunCopy():
                     self._work(command, lambda: self._run_copy(command))
+                case FetchSnapshot():
+                    self._work(command, lambda: self._fetch(command))
                 case RestoreSeed():
                     self._work(command, lambda: self._restore(command))
                 case PutBack():
@@ -208,6 +213,10 @@ class Reseed:
                 raise CannotStart(f"the copy's etcd ended: {said}")
             self._go_on()
         raise CannotStart(f"the copy did not serve within {COPY_SERVES_WITHIN:g} s")
+
+    def _fetch(self, command: FetchSnapshot) -> Event:
+        saved = download(command, self._sandbox, self._go_on)
+        return SnapshotSaved(generation=command.generation, of_copy=True, snapshot=saved)
 
     def _restore(self, command: RestoreSeed) -> Event:
         snapshot = self._sandbox / command.snapshot

@@ -5,7 +5,7 @@ Every command ends in one event (see `ports.CommandPort`).
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
 
 from etcdmesos.executor.model import Update
 from etcdmesos.orders import Kept, Tool, WayIn
@@ -138,6 +138,25 @@ class RunCopy(Command):
 
 
 @frozen(kw_only=True)
+class FetchSnapshot(Command):
+    """Fetch a backup's snapshot, and check its size, its SHA-256 and the hash it ends in.
+
+    Ends in SnapshotSaved or in a failure: no such file.
+    """
+
+    generation: int
+    url: str = field(repr=False)
+    size: int
+    sha256: str
+    revision: int
+    path: str
+    seconds: float
+    """How long all of it may take."""
+    idle_seconds: float
+    """How long nothing may come."""
+
+
+@frozen(kw_only=True)
 class RestoreSeed(Command):
     """Set the data aside and restore the snapshot where it was.  Only while no etcd of ours runs.
 
@@ -179,7 +198,7 @@ class RemoveKept(Command):
 
 @frozen(kw_only=True)
 class CancelWork(Command):
-    """End the RunCopy or RestoreSeed under way, which then fails."""
+    """End the RunCopy, FetchSnapshot or RestoreSeed under way, which then fails."""
 
 
 # Backups

@@ -9,7 +9,14 @@ from etcdmesos.chart import Chart, Definition, read
 from etcdmesos.draft import react
 from etcdmesos.errors import BrokenPromise
 from etcdmesos.executor.actions import ACTIONS
-from etcdmesos.executor.commands import PutBack, ReadLog, RestoreSeed, RunCopy, StartEtcd
+from etcdmesos.executor.commands import (
+    FetchSnapshot,
+    PutBack,
+    ReadLog,
+    RestoreSeed,
+    RunCopy,
+    StartEtcd,
+)
 from etcdmesos.executor.guards import GUARDS
 from etcdmesos.executor.model import Draft, ExecutorRecord, Link, Model, Process
 from etcdmesos.executor.settings import Settings
@@ -46,10 +53,13 @@ def _check_hold(step: Step[Model, ExecutorRecord], starts: bool) -> None:
         raise BrokenPromise("etcd would be started while the member is held")
     if starts and (model.reseed.undo or model.reseed.working):
         raise BrokenPromise("etcd would be started on data that is being worked on")
-    work = [c for c in step.commands if isinstance(c, ReadLog | RunCopy | RestoreSeed | PutBack)]
+    if starts and model.spec is not None and model.spec.restores:
+        raise BrokenPromise("etcd would be started empty where a backup is to be restored")
+    works = ReadLog | RunCopy | FetchSnapshot | RestoreSeed | PutBack
+    work = [command for command in step.commands if isinstance(command, works)]
     if len(work) > 1 or (work and model.etcd.process is not Process.NONE):
         raise BrokenPromise("data would be worked on that is in use")
-    copies = [command for command in work if isinstance(command, RunCopy)]
+    copies = [command for command in work if isinstance(command, RunCopy | FetchSnapshot)]
     if copies and model.record.held is None:
         raise BrokenPromise("a copy would be run of a member that is not held")
 

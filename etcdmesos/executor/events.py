@@ -195,7 +195,7 @@ class SnapshotSaved(Event):
     generation: int
     """Of the attempt for which it was asked."""
     of_copy: bool
-    """Of a copy of the stopped member's data, or of our running etcd."""
+    """Of a copy of the stopped member's data, or of a backup; not of our running etcd."""
     snapshot: SavedSnapshot
 
 

@@ -89,12 +89,12 @@ def held_fast(draft: Draft) -> bool:
 
 
 def copy_ordered(draft: Draft) -> bool:
-    """A copy of the data is to be run."""
+    """A copy of the data is to be run, or a backup fetched."""
     return draft.model.reseed.measuring
 
 
 def copy_over(draft: Draft) -> bool:
-    """The copy has ended, with or without a snapshot."""
+    """The copy or the fetching has ended, with or without a snapshot."""
     return not draft.model.reseed.measuring and not draft.model.reseed.working
 
 

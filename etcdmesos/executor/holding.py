@@ -27,8 +27,9 @@ def aside_path(model: Model, generation: int) -> str:
 
 
 def to_be_stopped(model: Model) -> bool:
-    """Whether etcd must not run on the data that is there."""
-    return model.record.held is not None or model.reseed.undo
+    """Whether etcd must not run on what is there, or on nothing where a backup is to be."""
+    empty = model.spec is not None and model.spec.restores
+    return model.record.held is not None or model.reseed.undo or empty
 
 
 def begin_holding(draft: Draft) -> Draft:

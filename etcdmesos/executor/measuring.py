@@ -1,15 +1,18 @@
-"""Measuring a member: a snapshot of its running etcd, or of what a copy of its data shows."""
+"""Measuring a member: a snapshot of its running etcd, or of what a copy of its data shows.
+
+Where there is no data it is the snapshot of a backup.
+"""
 
 from __future__ import annotations
 
-from etcdmesos.executor.commands import RunCopy, SaveSnapshot
+from etcdmesos.executor.commands import FetchSnapshot, RunCopy, SaveSnapshot
 from etcdmesos.executor.events import SnapshotSaved
 from etcdmesos.executor.holding import FOLDER, plan_cancel
 from etcdmesos.executor.model import Draft, Process
 from etcdmesos.executor.obeying import refused
 from etcdmesos.executor.observe import event_of
 from etcdmesos.executor.retention import old_snapshots
-from etcdmesos.orders import MeasureCopy, TakeSnapshot
+from etcdmesos.orders import FetchBackup, MeasureCopy, TakeSnapshot
 
 
 def take_saved(draft: Draft) -> Draft:
@@ -22,7 +25,7 @@ def take_saved(draft: Draft) -> Draft:
     if event.of_copy and not reseed.measuring:
         return draft
     if event.of_copy:
-        draft = draft.with_reseed(measuring=False, working=False, cancelling=False)
+        draft = draft.with_reseed(measuring=False, fetch=None, working=False, cancelling=False)
     else:
         draft = draft.with_reseed(saving=False)
     earlier = event.generation != model.record.generation and model.record.held is None
@@ -44,6 +47,14 @@ def copy_failed(draft: Draft, reason: str) -> Draft:
     return refused(draft.with_reseed(measuring=False), MeasureCopy, reason)
 
 
+def fetch_failed(draft: Draft, url: str, reason: str) -> Draft:
+    """There is no backup here; or none from an address that is not wanted any more."""
+    wanted = draft.model.reseed.fetch
+    if wanted is None or wanted.url != url:
+        return draft
+    return refused(draft.with_reseed(measuring=False, fetch=None), FetchBackup, reason)
+
+
 def plan_snapshot(draft: Draft) -> Draft:
     """Save a snapshot of the running etcd if one was ordered."""
     model, reseed = draft.model, draft.model.reseed
@@ -60,11 +71,14 @@ def plan_snapshot(draft: Draft) -> Draft:
 
 
 def plan_copy(draft: Draft) -> Draft:
-    """Run a copy of the held data once; end it if the hold is over before that."""
+    """Run a copy of the held data once, or fetch a backup; end it if the hold is over before
+    that."""
     model, reseed = draft.model, draft.model.reseed
     assert model.spec is not None
     if model.record.held is None and reseed.working:
         return plan_cancel(draft)
+    if reseed.fetch is not None:
+        return _plan_fetch(draft, reseed.fetch)
     if reseed.working:
         return draft
     generation = model.record.generation
@@ -76,5 +90,24 @@ def plan_copy(draft: Draft) -> Draft:
             name=model.spec.name,
             applied_index=reseed.log_end.commit_index if reseed.log_end else 0,
             path=f"{FOLDER}/{generation}/copy.db",
+        )
+    )
+
+
+def _plan_fetch(draft: Draft, order: FetchBackup) -> Draft:
+    """Fetch it; first end what comes from another address: its scheduler may be gone."""
+    reseed, generation = draft.model.reseed, draft.model.record.generation
+    if reseed.working:
+        return draft if reseed.fetching == order.url else plan_cancel(draft)
+    return draft.with_reseed(working=True, cancelling=False, fetching=order.url).asking(
+        FetchSnapshot(
+            generation=generation,
+            url=order.url,
+            size=order.size,
+            sha256=order.sha256,
+            revision=order.revision,
+            path=f"{FOLDER}/{generation}/backup.db",
+            seconds=order.seconds,
+            idle_seconds=order.idle_seconds,
         )
     )

@@ -14,7 +14,7 @@ from etcdmesos import draft
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.executor.settings import Settings
 from etcdmesos.member_spec import MemberSpec
-from etcdmesos.orders import Backup, BackupReport, Report, SavedSnapshot, Seed
+from etcdmesos.orders import Backup, BackupReport, FetchBackup, Report, SavedSnapshot, Seed
 
 
 class Process(enum.Enum):
@@ -182,7 +182,11 @@ class Reseed:
     log_end: LogEnd | None = None
     """None while the member runs, and until its log was read."""
     measuring: bool = False
-    """A copy is to be run, or is being run."""
+    """A copy is to be run, or is being run; or a backup fetched."""
+    fetch: FetchBackup | None = None
+    """The backup that is to be fetched, or is being fetched; None when it is a copy."""
+    fetching: str = field(default="", repr=False)
+    """The address from which one is being fetched: it may be another by now."""
     seed: Seed | None = None
     """To be carried out, or under way."""
     seed_taken: int = 0

@@ -19,6 +19,7 @@ from etcdmesos.orders import (
     BadMessage,
     CancelBackup,
     Discard,
+    FetchBackup,
     Hold,
     MeasureCopy,
     Order,
@@ -76,6 +77,8 @@ def _take_reseed_order(draft: Draft, order: ReseedOrder) -> Draft:
             return _take_hold(draft, order)
         case MeasureCopy():
             return _take_measure(draft)
+        case FetchBackup():
+            return _take_fetch(draft, order)
         case Seed():
             return _take_seed(draft, order)
         case Release():
@@ -128,6 +131,19 @@ def _take_measure(draft: Draft) -> Draft:
     if reseed.measuring or _measured(reseed):
         return draft  # being done, or done
     return _cleared(draft, MeasureCopy).with_reseed(measuring=True)
+
+
+def _take_fetch(draft: Draft, order: FetchBackup) -> Draft:
+    model, reseed = draft.model, draft.model.reseed
+    if reseed.seed_taken == model.record.generation:
+        return draft  # late: the seed came after it
+    if model.record.held is None or model.spec is None or not model.spec.restores:
+        return refused(draft, FetchBackup, "this member was not launched to restore a backup")
+    if reseed.snapshot is not None and reseed.snapshot.sha256 == order.sha256:
+        return draft  # done
+    if reseed.fetch is not None and reseed.fetch.url == order.url:
+        return draft  # being done
+    return _cleared(draft, FetchBackup).with_reseed(measuring=True, fetch=order)
 
 
 def _measured(reseed: Reseed) -> bool:

@@ -18,7 +18,7 @@ from etcdmesos.executor.events import (
     TaskLaunched,
     UpdateAcknowledged,
 )
-from etcdmesos.executor.model import Draft, Model, Process, Restart, Task
+from etcdmesos.executor.model import Draft, Held, LogEnd, Model, Process, Restart, Task
 from etcdmesos.executor.settings import (
     BACKOFF_FIRST,
     LONG_UNWELL,
@@ -87,12 +87,19 @@ def take_task(draft: Draft) -> Draft:
     record = evolve(
         draft.model.record, epoch=max(spec.epoch, draft.model.record.epoch), task_id=event.task_id
     )
-    return draft.having(
+    draft = draft.having(
         task=Task(id=event.task_id, info=event.task_info),
         spec=spec,
         record=record,
         remark=f"task {event.task_id} is to run member {spec.name}",
     )
+    return _held_to_restore(draft, spec) if spec.restores else draft
+
+
+def _held_to_restore(draft: Draft, spec: MemberSpec) -> Draft:
+    """Held from the start, in the generation of the attempt to restore; there is no log to read."""
+    held = Held(epoch=spec.epoch, generation=spec.generation)
+    return draft.with_record(generation=spec.generation, held=held).with_reseed(log_end=LogEnd())
 
 
 # etcd

@@ -7,6 +7,7 @@ from attrs import evolve
 from etcdmesos.executor.backing_up import backup_not_sent
 from etcdmesos.executor.commands import (
     AskPeers,
+    FetchSnapshot,
     ProbeMember,
     PutBack,
     ReadLog,
@@ -21,7 +22,7 @@ from etcdmesos.executor.commands import (
 )
 from etcdmesos.executor.events import CommandDone, CommandFailed, CommandUnknown
 from etcdmesos.executor.holding import data_put_back, log_unread, not_put_back
-from etcdmesos.executor.measuring import copy_failed, snapshot_failed
+from etcdmesos.executor.measuring import copy_failed, fetch_failed, snapshot_failed
 from etcdmesos.executor.model import Draft, Model, Process
 from etcdmesos.executor.observe import no_process, probed, unwell
 from etcdmesos.executor.retention import kept_removed
@@ -58,7 +59,7 @@ def take_outcome(draft: Draft) -> Draft:
             return draft.having(restart=evolve(draft.model.restart, asking=False, asked=True))
         case StartEtcd() if start_failed(draft):
             return no_process(draft)
-        case SaveSnapshot() | ReadLog() | RunCopy() | RestoreSeed() | PutBack():
+        case SaveSnapshot() | ReadLog() | RunCopy() | FetchSnapshot() | RestoreSeed() | PutBack():
             return _worked(draft, event.command, event)
         case RemoveKept() as command:
             return kept_removed(draft, command, getattr(event, "reason", ""))
@@ -81,6 +82,8 @@ def _worked(
             return log_unread(draft, reason)
         case RunCopy():
             return copy_failed(draft, reason)
+        case FetchSnapshot(url=url):
+            return fetch_failed(draft, url, reason)
         case PutBack() if isinstance(event, CommandDone):
             return data_put_back(draft, command)
         case PutBack():

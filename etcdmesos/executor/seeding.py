@@ -31,6 +31,7 @@ def take_seed(draft: Draft) -> Draft:
                 token=seed.token,
                 initial_cluster=f"{spec.name}={spec.peer_url}",
                 initial_cluster_state="new",
+                restores=False,
             ),
             cluster_id="",
             member_id="",

@@ -5,7 +5,10 @@ Data is told apart by whose it is: "own", or by the generation of the seed that 
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from etcdmesos.executor.commands import (
+    FetchSnapshot,
     PutBack,
     ReadLog,
     RemoveKept,
@@ -18,7 +21,7 @@ from etcdmesos.executor.model import LogEnd
 from etcdmesos.orders import SavedSnapshot
 from etcdmesos.step import Command, CommandDone, Event
 
-Work = ReadLog | RunCopy | RestoreSeed | PutBack
+Work = ReadLog | RunCopy | FetchSnapshot | RestoreSeed | PutBack
 LOG_END = LogEnd(
     term=4, commit_index=77, cluster_id="00000000000000c1", member_id="00000000000000a1"
 )
@@ -47,6 +50,10 @@ class Sandbox:
             case RunCopy():
                 assert self.place == self.own, "a copy of a seed is no measure of the member"
                 saved = self._save(command.path, command.applied_index)
+                return SnapshotSaved(generation=command.generation, of_copy=True, snapshot=saved)
+            case FetchSnapshot():
+                saved = evolve(self._save(command.path, 0), sha256=command.sha256)
+                self.snapshots[command.path] = command.sha256
                 return SnapshotSaved(generation=command.generation, of_copy=True, snapshot=saved)
             case ReadLog():
                 assert self.place == self.own, "a seed's log was read for the member's"

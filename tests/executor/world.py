@@ -18,6 +18,7 @@ from etcdmesos.executor import events as ev
 from etcdmesos.executor.commands import (
     AskPeers,
     CancelWork,
+    FetchSnapshot,
     Prepare,
     ProbeMember,
     PutBack,
@@ -155,8 +156,9 @@ class World:
                 assert not self.removed, "a removed member was started again"
                 assert self.saved, "etcd started before the epoch was durable"
                 assert not self.works, "etcd started on data that is being worked on"
+                assert self.sandbox.place != "nothing", "etcd started empty"
                 self._check_start()
-            case ReadLog() | RunCopy() | RestoreSeed() | PutBack():
+            case ReadLog() | RunCopy() | FetchSnapshot() | RestoreSeed() | PutBack():
                 assert self.etcd_run is None, "data is worked on that etcd has open"
                 assert not self.of(StartEtcd), "data is worked on that etcd is to open"
                 assert not self.works, "data is worked on twice at once"
@@ -340,7 +342,7 @@ class World:
 
     def _cancel(self, command: Command) -> None:
         for work in self.works:
-            if isinstance(work, RunCopy | RestoreSeed):
+            if isinstance(work, RunCopy | FetchSnapshot | RestoreSeed):
                 self.fail(work, "cancelled")
         self._post(CommandDone(command=command))
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from attrs import frozen
 
 from etcdmesos.adapters.backups.target import SHORT, Target, TargetFailed
+from etcdmesos.adapters.snapshot_hash import SnapshotHash
 from etcdmesos.backups import names
 from etcdmesos.backups.manifest import BadManifest, Manifest, decode, encode
 from etcdmesos.backups.retention import Catalogue
 
 log = logging.getLogger(__name__)
 
-HASH_BYTES = hashlib.sha256().digest_size
 _STAMP = "%Y%m%dT%H%M%SZ"
 _MANIFEST_BYTES = 64 * 1024
 
@@ -31,6 +31,10 @@ class Content:
     size: int
     sha256: str
     """Of all of it, in hex."""
+
+
+class Damaged(TargetFailed):
+    """What lies there is not what was put there; another time it will be no better."""
 
 
 class Library:
@@ -79,24 +83,15 @@ class Library:
             return None
 
     def read_back(self, name: str, *, seconds: float) -> Content:
-        """Read the snapshot to its end.  Raises TargetFailed, also when it does not end in the
+        """Read the snapshot to its end.  Raises TargetFailed; Damaged when it does not end in the
         hash of what precedes it, as etcd's snapshots do."""
-        inner = hashlib.sha256()
-        size, held = 0, b""
+        found = SnapshotHash()
         with self._target.read(name + names.SNAPSHOT, seconds=seconds) as blocks:
             for block in blocks:
-                size += len(block)
-                # Held back, because the last of it may be the hash.
-                inner.update(held[: max(0, len(held) + len(block) - HASH_BYTES)])
-                if len(block) >= HASH_BYTES:
-                    inner.update(memoryview(block)[:-HASH_BYTES])
-                    held = block[-HASH_BYTES:]
-                else:
-                    held = (held + block)[-HASH_BYTES:]
-        if size <= HASH_BYTES or held != inner.digest():
-            raise TargetFailed(f"{name} is damaged: it does not end in its own hash")
-        inner.update(held)
-        return Content(size=size, sha256=inner.hexdigest())
+                found.take(block)
+        if not found.sound:
+            raise Damaged(f"{name} is damaged: it does not end in its own hash")
+        return Content(size=found.size, sha256=found.sha256)
 
     def count(self, manifest: Manifest, *, seconds: float) -> None:
         """Read the snapshot back and, if it is what `manifest` says, let it count from now on.
@@ -108,10 +103,10 @@ class Library:
         self._manifests[manifest.name] = manifest
 
     def check(self, manifest: Manifest, *, seconds: float) -> None:
-        """Raises TargetFailed unless the snapshot is what `manifest` says."""
+        """Raises Damaged unless the snapshot is what `manifest` says, and TargetFailed."""
         found = self.read_back(manifest.name, seconds=seconds)
         if (found.size, found.sha256) != (manifest.size, manifest.sha256):
-            raise TargetFailed(
+            raise Damaged(
                 f"{manifest.name} is damaged: {found.size} bytes of SHA-256 {found.sha256[:12]}… "
                 f"came back instead of {manifest.size} of {manifest.sha256[:12]}…"
             )
@@ -130,7 +125,7 @@ class Library:
                         whole.update(block)
                         stream.write(block)
             if whole.hexdigest() != manifest.sha256:
-                raise TargetFailed(f"{manifest.name} is damaged: its SHA-256 is another one")
+                raise Damaged(f"{manifest.name} is damaged: its SHA-256 is another one")
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from etcdmesos.adapters.etcd_snapshot import HASH_BYTES, LiveSnapshot, SnapshotFailed
+from etcdmesos.adapters.etcd_snapshot import LiveSnapshot, SnapshotFailed
+from etcdmesos.adapters.snapshot_hash import HASH_BYTES
 from tests.adapters.etcd.grpc_peer import Answer, framed, serving
 from tests.adapters.etcd.peers import answering, peer, post
 from tests.real_etcd import VERSIONS, binary, etcd_cluster, free_port, until
