@@ -18,9 +18,11 @@ from etcdmesos.adapters.dashboard import page
 from etcdmesos.adapters.event_log import EventLog
 from etcdmesos.adapters.metrics import Metrics
 from etcdmesos.adapters.operator import Operator
+from etcdmesos.backups.source import LATEST
 from etcdmesos.cluster import report
 from etcdmesos.cluster.backups.telling import listed
 from etcdmesos.cluster.reseed.dry_run import dry_run
+from etcdmesos.cluster.restore.dry_run import dry_run as restore_dry_run
 
 ID_DIGITS = 19
 
@@ -53,6 +55,12 @@ def admin_app(
         """What POST /reseed would lead to."""
         return JSONResponse(dry_run(*snapshot(), request.query_params.get("member", "")))
 
+    def restore(request: Request) -> Response:
+        """What POST /restore would lead to."""
+        model, _now = snapshot()
+        source = request.query_params.get("source", LATEST)
+        return JSONResponse(restore_dry_run(model, source))
+
     def livez(_: Request) -> Response:
         return PlainTextResponse("the scheduler is alive\n")
 
@@ -82,6 +90,7 @@ def admin_app(
             Route("/metrics", scraped),
             Route("/backups", backups),
             Route("/reseed/dry-run", reseed),
+            Route("/restore/dry-run", restore),
             *posts(snapshot, operator, token),
         ],
         exception_handlers={Refused: refusal},

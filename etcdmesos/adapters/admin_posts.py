@@ -23,6 +23,7 @@ from etcdmesos.cluster.events import (
     ForgetAsked,
     OperatorAsked,
     ReseedAsked,
+    RestoreAsked,
     UninstallAsked,
 )
 from etcdmesos.cluster.model import Model
@@ -37,6 +38,7 @@ Snapshot = Callable[[], tuple[Model, float]]
 ASKED: Mapping[str, type[OperatorAsked]] = {
     "/backup": BackupAsked,
     "/reseed": ReseedAsked,
+    "/restore": RestoreAsked,
     "/uninstall": UninstallAsked,
     "/forget": ForgetAsked,
 }

@@ -17,7 +17,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -49,7 +49,10 @@ class ArtifactServer:
     Raises BadUsage for a file that can't be read or is no executable, with its path.
     """
 
-    def __init__(self, files: Mapping[str, Path], host: str, port: int) -> None:
+    def __init__(
+        self, files: Mapping[str, Path], host: str, port: int, routes: Sequence[Route] = ()
+    ) -> None:
+        """`routes` are what else agents may fetch here; they come first."""
         self._artifacts: dict[str, _Artifact] = {}
         try:
             for name, path in files.items():
@@ -58,7 +61,7 @@ class ArtifactServer:
             self._drop_copies()
             raise
         route = Route("/{path:path}", self._answer, methods=["GET", "HEAD"])
-        self._server = HttpServer(Starlette(routes=[route]), host, port)
+        self._server = HttpServer(Starlette(routes=[*routes, route]), host, port)
 
     @property
     def port(self) -> int:
@@ -80,8 +83,11 @@ class ArtifactServer:
 
     def uri(self, name: str, advertised_host: str) -> str:
         """Where agents that know us as `advertised_host` fetch `name`.  Raises KeyError."""
-        host = f"[{advertised_host}]" if ":" in advertised_host else advertised_host
-        return f"http://{host}:{self.port}/{self.sha256(name)}/{quote(name)}"
+        return f"{self.address(advertised_host)}/{self.sha256(name)}/{quote(name)}"
+
+    def address(self, advertised_host: str) -> str:
+        """Where agents that know us as `advertised_host` reach the other `routes`."""
+        return f"http://{_bracketed(advertised_host)}:{self.port}"
 
     async def _answer(self, request: Request) -> Response:
         sha256, _, name = request.path_params["path"].partition("/")
@@ -114,6 +120,10 @@ async def _chunks(artifact: _Artifact) -> AsyncIterator[bytes]:
             raise OSError("the copy of an artifact was cut short")
         position += len(chunk)
         yield chunk
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _take_copy(name: str, path: Path) -> _Artifact:

@@ -14,24 +14,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from etcdmesos.adapters.child_process import CannotStart
-from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError
-from etcdmesos.adapters.etcd_snapshot import LiveSnapshot
-from etcdmesos.adapters.ordered_worker import OrderedWorker, WorkerClosed
-from etcdmesos.adapters.reseed_programs import Cancelled, Programs
-from etcdmesos.adapters.sandbox_files import (
-    NotInSandbox,
-    copy,
-    move,
-    need_room,
-    remove,
-    sha256_of,
-    size_of,
-    write_whole,
+from etcdmesos.adapters.data_copy import (
+    STATUS_WITHIN,
+    Saved,
+    save_snapshot,
+    snapshot_of_copy,
 )
+from etcdmesos.adapters.etcd_gateway import Gateway
+from etcdmesos.adapters.ordered_worker import OrderedWorker, WorkerClosed
+from etcdmesos.adapters.reseed_programs import Programs
+from etcdmesos.adapters.sandbox_files import NotInSandbox, move, need_room, remove, sha256_of
 from etcdmesos.adapters.snapshot_download import download
 from etcdmesos.adapters.wal import read_log_end
-from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.errors import EtcdMesosError
 from etcdmesos.executor.commands import (
     CancelWork,
@@ -50,14 +44,6 @@ from etcdmesos.step import Command, CommandDone, CommandFailed, Event
 
 log = logging.getLogger(__name__)
 
-STATUS_WITHIN = 2.0
-IDLE_WITHIN = 10.0
-"""How long etcd may send nothing of a snapshot."""
-SNAPSHOT_WITHIN = 3600.0
-COPY_SERVES_WITHIN = 120.0
-"""How long a copy may take until it serves: it replays its log first."""
-COPY_STOPS_WITHIN = 10.0
-COPY_LOOK_EVERY = 0.02
 RESTORE_WITHIN = 600.0
 LOG_BYTES = 64 * 1024 * 1024
 """The first file of a log takes so much at once."""
@@ -145,27 +131,12 @@ class Reseed:
     def _save(self, command: SaveSnapshot) -> Event:
         gateway = Gateway(command.client_url, STATUS_WITHIN)
         before = gateway.status()
-        snapshot = self._stream(command.client_url, command.path, before)
+        saved = save_snapshot(command.client_url, self._sandbox / command.path, before)
         after = gateway.status()
         if (before.revision, before.applied_index) != (after.revision, after.applied_index):
             raise NotInSandbox("the member took in more while the snapshot was taken")
+        snapshot = _as_told(saved, before.applied_index, command.path)
         return SnapshotSaved(generation=command.generation, of_copy=False, snapshot=snapshot)
-
-    def _stream(self, client_url: str, path: str, status: MemberHealth) -> SavedSnapshot:
-        file = self._sandbox / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        need_room(file.parent, status.db_size)
-        with LiveSnapshot(
-            client_url, idle_seconds=IDLE_WITHIN, seconds=SNAPSHOT_WITHIN
-        ) as snapshot:
-            size, sha256 = write_whole(file, snapshot)
-        return SavedSnapshot(
-            sha256=sha256,
-            size=size,
-            revision=status.revision,
-            applied_index=status.applied_index,
-            path=path,
-        )
 
     # The stopped member
 
@@ -173,49 +144,19 @@ class Reseed:
         return LogRead(end=read_log_end(self._sandbox / command.data_directory))
 
     def _run_copy(self, command: RunCopy) -> Event:
-        source, target = (
+        saved = snapshot_of_copy(
+            self._programs,
+            self._etcd,
             self._sandbox / command.data_directory,
             self._sandbox / command.copy_directory,
+            command.name,
+            self._sandbox / command.path,
         )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # The copy, and the snapshot of it.
-        need_room(target.parent, 2 * size_of(source))
-        try:
-            copy(source, target, self._go_on)
-            saved = self._measure(command)
-        finally:
-            shutil.rmtree(target, ignore_errors=True)
-        return SnapshotSaved(generation=command.generation, of_copy=True, snapshot=saved)
-
-    def _measure(self, command: RunCopy) -> SavedSnapshot:
-        with self._programs.copy_of(self._etcd, command.copy_directory, command.name) as running:
-            status = self._serving(running.client_url, running.ended)
-            saved = self._stream(running.client_url, command.path, status)
-        return SavedSnapshot(
-            sha256=saved.sha256,
-            size=saved.size,
-            revision=saved.revision,
-            applied_index=command.applied_index,
-            path=saved.path,
-        )
-
-    def _serving(self, client_url: str, ended: Callable[[float], str]) -> MemberHealth:
-        """The copy's Status once it leads its cluster of one."""
-        deadline = time.monotonic() + COPY_SERVES_WITHIN
-        gateway = Gateway(client_url, STATUS_WITHIN)
-        while time.monotonic() < deadline:
-            try:
-                if (status := gateway.status()).leader:
-                    return status
-            except GatewayError:
-                log.debug("the copy does not answer yet")
-            if said := ended(COPY_LOOK_EVERY):
-                raise CannotStart(f"the copy's etcd ended: {said}")
-            self._go_on()
-        raise CannotStart(f"the copy did not serve within {COPY_SERVES_WITHIN:g} s")
+        snapshot = _as_told(saved, command.applied_index, command.path)
+        return SnapshotSaved(generation=command.generation, of_copy=True, snapshot=snapshot)
 
     def _fetch(self, command: FetchSnapshot) -> Event:
-        saved = download(command, self._sandbox, self._go_on)
+        saved = download(command, self._sandbox, self._programs.go_on)
         return SnapshotSaved(generation=command.generation, of_copy=True, snapshot=saved)
 
     def _restore(self, command: RestoreSeed) -> Event:
@@ -227,10 +168,10 @@ class Reseed:
         need_room(data.parent, 2 * snapshot.stat().st_size + LOG_BYTES)
         if aside.exists():
             raise NotInSandbox(f"{command.aside} exists already")
-        self._go_on()
+        self._programs.go_on()
         move(data, aside)
         self._programs.run(tool, restore_arguments(command), RESTORE_WITHIN)
-        self._go_on()
+        self._programs.go_on()
         data.chmod(0o700)
         return SeedRestored(generation=command.generation)
 
@@ -250,9 +191,15 @@ class Reseed:
             remove(self._sandbox / path)
         return CommandDone(command=command)
 
-    def _go_on(self) -> None:
-        if self._cancelled.is_set():
-            raise Cancelled("ended before it was done")
+
+def _as_told(saved: Saved, applied_index: int, path: str) -> SavedSnapshot:
+    return SavedSnapshot(
+        sha256=saved.sha256,
+        size=saved.size,
+        revision=saved.revision,
+        applied_index=applied_index,
+        path=path,
+    )
 
 
 def restore_arguments(command: RestoreSeed) -> tuple[str, ...]:

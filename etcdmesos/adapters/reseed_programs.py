@@ -69,6 +69,11 @@ class Programs:
         self._child = ChildProcess("reseed", folder=sandbox, log_file=sandbox / LOG_FILE)
         self._runs = 0
 
+    def go_on(self) -> None:
+        """Raises Cancelled when what is under way is to end."""
+        if self._cancelled.is_set():
+            raise Cancelled("ended before it was done")
+
     def close(self) -> None:
         """Kill what runs and wait until it is reaped."""
         self._child.close()

@@ -52,6 +52,8 @@ class Catalogue:
     """Those that count, newest first."""
     unfinished: tuple[tuple[str, float], ...] = ()
     """Names of snapshots without a manifest, and when they were begun (Unix time)."""
+    broken: tuple[str, ...] = ()
+    """Names of manifests that cannot be understood, or that have no snapshot."""
     read_at: float
     """Unix time, by the clock that stamped the names."""
 

@@ -28,6 +28,9 @@ from etcdmesos.cluster.rebuild import plan_rebuild
 from etcdmesos.cluster.reseed.quorum_loss import stop_watching
 from etcdmesos.cluster.reseed.retention import plan_retention
 from etcdmesos.cluster.reseed.stages import plan_reseed, watch_quorum
+from etcdmesos.cluster.restore import observe as restoring
+from etcdmesos.cluster.restore.beginning import restore_if_lost, restore_if_new
+from etcdmesos.cluster.restore.stages import plan_restore
 from etcdmesos.cluster.uninstall import plan_putting_aside, plan_uninstall
 
 ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
@@ -63,12 +66,19 @@ ACTIONS: Mapping[str, Callable[[Draft], Draft]] = {
         backups.take_counted,
         backups.take_backup_report,
         backups.take_backup_asked,
+        restoring.take_checked,
+        restoring.take_damaged,
+        restoring.take_lent,
+        restoring.take_restore_asked,
         look_at_backups,
         plan_backups,
         plan_putting_aside,
         plan_rebuild,
         plan_uninstall,
         keep_links,
+        restore_if_new,
+        restore_if_lost,
+        plan_restore,
         plan_bootstrap,
         stop_watching,
         watch_quorum,

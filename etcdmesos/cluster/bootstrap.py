@@ -8,6 +8,9 @@ from then on it is a cluster, to be healed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from attrs import evolve
 
 from etcdmesos.cluster import placement
@@ -19,8 +22,10 @@ from etcdmesos.cluster.model import Draft, Model, without
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.quorum import quorum
 from etcdmesos.cluster.record import Member, Step
+from etcdmesos.cluster.restore.episode import Stage
 from etcdmesos.cluster.shunning import (
     Failure,
+    Shunned,
     avoided_at,
     ports_of_failures,
     shun,
@@ -34,6 +39,8 @@ def plan_bootstrap(draft: Draft) -> Draft:
     """Gather places and launch; or watch the attempt under way, and give it up if it is
     hopeless."""
     members = draft.model.record.members
+    if draft.model.record.restore is not None:
+        return draft  # it is to be made from a backup: never empty
     if not members:
         return _gather(draft)
     if any(m.step is Step.REMOVING for m in members):
@@ -47,9 +54,13 @@ def plan_bootstrap(draft: Draft) -> Draft:
 
 
 def gathering(model: Model, now: float) -> bool:
-    """Whether offers are wanted for a gang at `now`."""
+    """Whether offers are wanted at `now`, for a gang or for the one member that is restored."""
     record = model.record
-    return model.store.loaded and not record.members and not record.served and now >= model.retry_at
+    if record.members or not model.store.loaded:
+        return False
+    if record.restore is not None:
+        return record.restore.stage is Stage.LAUNCHING and now >= model.restoring.again_at
+    return not record.served and now >= model.retry_at
 
 
 def _gather(draft: Draft) -> Draft:
@@ -64,7 +75,7 @@ def _gather(draft: Draft) -> Draft:
     offers = [held.offer for held in model.offers.values()]
     room = placement.room(offers, settings.cluster_size, settings)
     if room == settings.cluster_size:
-        return _launch(draft, _places(model, offers, now))
+        return _launch(draft, places_for(model, offers, room, now))
     since = now if model.gang_since is None else model.gang_since
     # Summed as the timer is: a difference may fall short by a rounding, and for ever.
     if now < since + settings.gang_limit:
@@ -74,10 +85,11 @@ def _gather(draft: Draft) -> Draft:
     return draft.having(offers={}, gang_since=None, setback=setback).asking(decline)
 
 
-def _places(model: Model, offers: list[Offer], now: float) -> tuple[Place, ...]:
+def places_for(model: Model, offers: list[Offer], count: int, now: float) -> tuple[Place, ...]:
+    """Where the first `count` members go; `offers` have room for them."""
     return placement.choose(
         offers,
-        model.settings.cluster_size,
+        count,
         model.settings,
         shunned=shunned_at(model.shunned, now),
         avoided=avoided_at(model.shunned, now),
@@ -101,19 +113,31 @@ def _shortfall(model: Model, offers: list[Offer], room: int) -> str:
 
 def _launch(draft: Draft, places: tuple[Place, ...]) -> Draft:
     """Record all members of a new generation, then launch them all."""
+    generation = draft.model.record.next_generation
+    return launch_gang(draft, places, generation, generation=generation).waking(
+        draft.now + draft.model.settings.bootstrap_limit
+    )
+
+
+def launch_gang(
+    draft: Draft, places: tuple[Place, ...], of_generation: int, **recorded: Any
+) -> Draft:
+    """Record new members at `places`, of a generation that nobody had, and launch them together.
+
+    `recorded` is what else the record says from now on.
+    """
     model = draft.model
     record, settings = model.record, model.settings
-    generation = record.next_generation
     members = tuple(
-        new_member(place, number, generation, settings)
+        new_member(place, number, of_generation, settings)
         for number, place in enumerate(places, record.next_member)
     )
     record = evolve(
         record,
-        generation=generation,
-        attempted_generation=generation,
+        attempted_generation=of_generation,
         members=members,
         next_member=record.next_member + len(members),
+        **recorded,
     )
     by_agent: dict[tuple[str, ...], list[tuple[Member, Place]]] = {}
     for member, place in zip(members, places, strict=True):
@@ -127,17 +151,13 @@ def _launch(draft: Draft, places: tuple[Place, ...]) -> Draft:
     ]
     used = {offer_id for offer_ids in by_agent for offer_id in offer_ids}
     counters = model.counters
-    return (
-        draft.having(
-            record=record,
-            offers={i: held for i, held in model.offers.items() if i not in used},
-            gang_since=None,
-            attempt_since=draft.now,
-            counters=evolve(counters, launched=counters.launched + len(members)),
-        )
-        .asking(*launches)
-        .waking(draft.now + settings.bootstrap_limit)
-    )
+    return draft.having(
+        record=record,
+        offers={i: held for i, held in model.offers.items() if i not in used},
+        gang_since=None,
+        attempt_since=draft.now,
+        counters=evolve(counters, launched=counters.launched + len(members)),
+    ).asking(*launches)
 
 
 def hopeless(model: Model, now: float) -> str:
@@ -175,15 +195,20 @@ def _give_up(draft: Draft, reason: str) -> Draft:
         if (status := model.tasks.get(task.id)) is not None and status.dead
     ]
     setback = "; ".join([reason, *ends[:1]])
+    shunned = shun_the_failed(model, draft.now)
+    members = tuple(evolve(m, step=Step.REMOVING) for m in model.record.members)
+    draft = draft.having(shunned=shunned, setback=setback).recording(members=members)
+    return _finish_giving_up(draft)
+
+
+def shun_the_failed(model: Model, now: float) -> Mapping[str, Shunned]:
+    """The agents to be taken last, with those on which a member of this attempt failed."""
     failed: dict[str, frozenset[int]] = {}
     for member in model.record.members:
         if model.ended(member) or member.step is Step.LAUNCHING:
             others = failed.get(member.agent_id, frozenset())
             failed[member.agent_id] = others | member.ports
-    shunned = shun(model.shunned, failed, Failure.LAUNCH, model.settings, draft.now)
-    members = tuple(evolve(m, step=Step.REMOVING) for m in model.record.members)
-    draft = draft.having(shunned=shunned, setback=setback).recording(members=members)
-    return _finish_giving_up(draft)
+    return shun(model.shunned, failed, Failure.LAUNCH, model.settings, now)
 
 
 def _finish_giving_up(draft: Draft) -> Draft:
@@ -193,7 +218,7 @@ def _finish_giving_up(draft: Draft) -> Draft:
     that never served, cannot join another one, and is killed when it comes back.
     """
     model = draft.model
-    if any(not _ended_or_out_of_reach(model, m) for m in model.record.members):
+    if not nobody_vouched_for(model):
         return draft
     attempts = model.record.failed_attempts + 1
     settings = model.settings
@@ -211,6 +236,7 @@ def _finish_giving_up(draft: Draft) -> Draft:
     )
 
 
-def _ended_or_out_of_reach(model: Model, member: Member) -> bool:
-    statuses = [model.tasks.get(task.id) for task in member.tasks]
+def nobody_vouched_for(model: Model) -> bool:
+    """Whether of every task on record it is known that it ended, or that it is out of reach."""
+    statuses = [model.tasks.get(task.id) for m in model.record.members for task in m.tasks]
     return all(status is not None and (status.dead or status.out_of_reach) for status in statuses)

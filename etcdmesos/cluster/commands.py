@@ -9,6 +9,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from etcdmesos.backups.manifest import Manifest
+from etcdmesos.backups.source import Source
+from etcdmesos.cluster.restore.episode import Point
 from etcdmesos.mesos.statuses import TaskStatus
 from etcdmesos.mesos.tasks import Task
 from etcdmesos.orders import WayIn
@@ -19,6 +21,7 @@ __all__ = [
     "Acknowledge",
     "AddLearner",
     "AnswerOperator",
+    "CheckBackup",
     "Command",
     "CountBackup",
     "Decline",
@@ -27,6 +30,7 @@ __all__ = [
     "Exit",
     "Kill",
     "Launch",
+    "LendBackup",
     "ListMembers",
     "LoadRecord",
     "OpenBackup",
@@ -254,6 +258,34 @@ class DeleteBackup(Command):
     """Delete a backup for good.  Only one that retention lets go."""
 
     name: str
+
+
+# Restoring
+
+
+@frozen(kw_only=True)
+class CheckBackup(Command):
+    """Find what `source` means, and read all of it back.
+
+    Ends in BackupChecked, in BackupDamaged, or in a failure that another attempt may not have.
+    """
+
+    source: Source
+    origin: str
+    """Of which framework it must be; "" for any."""
+    refused: tuple[str, ...]
+    """Backups that are known to be damaged."""
+    seconds: float
+    """How long it may take."""
+
+
+@frozen(kw_only=True)
+class LendBackup(Command):
+    """Make an address at which an executor can fetch this one within `seconds`; earlier ones are
+    void.  Ends in BackupLent or a failure."""
+
+    point: Point
+    seconds: float
 
 
 # The operator

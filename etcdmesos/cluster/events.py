@@ -6,12 +6,14 @@ its name in `statecharts/cluster.yaml`.
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
 
 from etcdmesos.backups.manifest import Manifest
 from etcdmesos.backups.retention import Catalogue
+from etcdmesos.backups.source import LATEST, Source
 from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.member_list import MemberList
+from etcdmesos.cluster.restore.episode import Point
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.statuses import TaskStatus
@@ -31,7 +33,10 @@ from etcdmesos.step import (
 __all__ = [
     "AgentLost",
     "BackupAsked",
+    "BackupChecked",
     "BackupCounted",
+    "BackupDamaged",
+    "BackupLent",
     "BackupOpened",
     "CatalogueRead",
     "CommandDone",
@@ -58,6 +63,7 @@ __all__ = [
     "RecordPutAside",
     "RecordUnavailable",
     "ReseedAsked",
+    "RestoreAsked",
     "SaveFailed",
     "StopAsked",
     "Subscribed",
@@ -230,6 +236,39 @@ class BackupCounted(Event):
     manifest: Manifest
 
 
+# Restoring
+
+
+@frozen(kw_only=True)
+class BackupChecked(Event):
+    """The backup that `source` means was read back, and is sound."""
+
+    source: Source
+    point: Point
+
+
+@frozen(kw_only=True)
+class BackupDamaged(Event):
+    """The backup that `source` means cannot be restored from, now or ever."""
+
+    source: Source
+    name: str
+    """"" when there is none."""
+    reason: str
+    """The rest of a sentence that begins with the name."""
+
+
+@frozen(kw_only=True)
+class BackupLent(Event):
+    """An executor can fetch the snapshot there; the address is a key, and used up soon.
+
+    `point` is what is lent: one that is made of a data directory is another one each time.
+    """
+
+    point: Point
+    url: str = field(repr=False)
+
+
 # The operator
 
 
@@ -273,3 +312,12 @@ class ForgetAsked(OperatorAsked):
 @frozen(kw_only=True)
 class BackupAsked(OperatorAsked):
     """A backup is to be taken now."""
+
+
+@frozen(kw_only=True)
+class RestoreAsked(OperatorAsked):
+    """The cluster that was lost is to be restored from `source`: latest, a backup's name or
+    address, or file:///path; from the one before the newest too, if that is damaged (`older`)."""
+
+    source: str = LATEST
+    older: bool = False

@@ -9,6 +9,7 @@ from etcdmesos.cluster.membership import changing
 from etcdmesos.cluster.model import Draft
 from etcdmesos.cluster.record import Step
 from etcdmesos.cluster.reseed.stages import pending
+from etcdmesos.cluster.restore.permission import under_way
 from etcdmesos.cluster.uninstall import framework_is_over
 
 
@@ -90,6 +91,16 @@ def reseed_over(draft: Draft) -> bool:
     return not pending(draft.model)
 
 
+def restores(draft: Draft) -> bool:
+    """A restore is on record that was not given up."""
+    return under_way(draft.model) is not None
+
+
+def restore_over(draft: Draft) -> bool:
+    """No restore is under way."""
+    return under_way(draft.model) is None
+
+
 GUARDS: Mapping[str, Callable[[Draft], bool]] = {
     guard.__name__: guard
     for guard in (
@@ -106,5 +117,7 @@ GUARDS: Mapping[str, Callable[[Draft], bool]] = {
         settled,
         reseeds,
         reseed_over,
+        restores,
+        restore_over,
     )
 }

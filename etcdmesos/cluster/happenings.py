@@ -31,6 +31,7 @@ from etcdmesos.cluster.events import (
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Change, Record
 from etcdmesos.cluster.reseed.telling import news
+from etcdmesos.cluster.restore.telling import news as restore_news
 from etcdmesos.cluster.why import why
 from etcdmesos.step import Event, Step
 
@@ -45,6 +46,7 @@ class Kind(enum.Enum):
     MEMBER = "member"
     CHANGE = "change"
     RESEED = "reseed"
+    RESTORE = "restore"
     BACKUP = "backup"
     TASK = "task"
     LAUNCH = "launch"
@@ -77,6 +79,7 @@ def happenings(
         *_recorded(before.record, step.model.record),
         *_asked(step),
         *_backed_up(before, step.model),
+        *_restored(event, before, step.model),
         *_phase(before, step.model, now),
     ]
 
@@ -84,6 +87,11 @@ def happenings(
 def _backed_up(before: Model, after: Model) -> Iterator[Happening]:
     for text, warning in backup_news(before, after):
         yield Happening(kind=Kind.BACKUP, text=text, warning=warning)
+
+
+def _restored(event: Event, before: Model, after: Model) -> Iterator[Happening]:
+    for text, warning in restore_news(event, before, after):
+        yield Happening(kind=Kind.RESTORE, text=text, warning=warning)
 
 
 def _phase(before: Model, after: Model, now: float) -> Iterator[Happening]:

@@ -254,7 +254,7 @@ def _probe_interval(model: Model, member: str) -> float:
         return settings.probe_interval_settling
     if reseed is not None and reseed.stage is Stage.SEEDING and member in ("", reseed.seed):
         return settings.probe_interval_settling
-    if model.phase != "bootstrapping":
+    if model.phase not in ("bootstrapping", "restoring"):
         return settings.probe_interval
     states = [status.state for status in statuses(model, probed)] if probed is not None else []
     if member and TaskState.RUNNING not in states:

@@ -20,7 +20,7 @@ def labels_of(member: Member, record: Record) -> tuple[tuple[str, str], ...]:
         "member": member.name,
         "generation": str(member.generation),
         "epoch": str(record.epoch),
-        "token": record.token,
+        "token": record.token_of(member.generation),
         "initial-state": member.initial_state,
         "scheme": member.scheme,
         "host": member.host,

@@ -68,9 +68,9 @@ def server_task(member: Member, place: Place, record: Record, settings: Settings
     task = member.tasks[-1]
     spec = MemberSpec(
         name=member.name,
-        generation=record.generation,
+        generation=member.generation,
         epoch=record.epoch,
-        token=record.token,
+        token=record.token_of(member.generation),
         initial_cluster=initial_cluster(record.members),
         initial_cluster_state=member.initial_state,
         scheme=member.scheme,
@@ -80,6 +80,7 @@ def server_task(member: Member, place: Place, record: Record, settings: Settings
         quota_bytes=settings.quota_bytes,
         options=settings.etcd_options,
         grace_seconds=settings.grace,
+        restores=record.restore is not None,
     )
     return Task(
         id=task.id,

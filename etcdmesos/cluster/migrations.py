@@ -22,7 +22,16 @@ def _reseeding(stored: Stored) -> Stored:
     return {**stored, "attempted_generation": stored.get("generation", 0)}
 
 
-MIGRATIONS: Mapping[int, Callable[[Stored], Stored]] = {1: _uninstalling, 2: _reseeding}
+def _restoring(stored: Stored) -> Stored:
+    """Schema 3 knew no restoring: nothing of it was ever begun."""
+    return stored
+
+
+MIGRATIONS: Mapping[int, Callable[[Stored], Stored]] = {
+    1: _uninstalling,
+    2: _reseeding,
+    3: _restoring,
+}
 
 
 def migrated(stored: Stored, schema: int) -> Stored:

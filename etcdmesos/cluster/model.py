@@ -19,6 +19,7 @@ from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.record import Member, Record
+from etcdmesos.cluster.restore.view import RestoreView
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.cluster.shunning import Shunned
 from etcdmesos.cluster.terms import Terms
@@ -280,6 +281,7 @@ class Model(draft.Phased):
     quorum_watch: QuorumWatch | None = None
     """None while quorum is there, or while nobody could tell."""
     reseeding: ReseedView = ReseedView()
+    restoring: RestoreView = field(factory=RestoreView)
     reports: Mapping[str, Report] = {}
     """By task id: how executors stand, as they said last."""
     ask_kept_at: float = 0.0

@@ -19,6 +19,7 @@ from etcdmesos.cluster.commands import (
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.promises_of_backups import check_backups
 from etcdmesos.cluster.promises_of_reseeding import check_orders
+from etcdmesos.cluster.promises_of_restoring import check_restore
 from etcdmesos.cluster.record import Record
 from etcdmesos.errors import BrokenPromise
 from etcdmesos.step import Step
@@ -43,6 +44,7 @@ def check(before: Model, step: Step[Model, Record]) -> None:
     _check_launches(before, step)
     check_orders(before, step)
     check_backups(step)
+    check_restore(before, step)
     if before.store.loaded:  # otherwise what was before may never have been durable
         _check_names(before.record, step.model.record)
 
@@ -83,7 +85,7 @@ def _check_names(before: Record, after: Record) -> None:
     """A member's number is never used twice, and counters never go back."""
     if before.epoch != after.epoch:
         return
-    known = {m.name for m in before.members}
+    known = {m.name for m in (*before.members, *before.lost_members)}
     for member in after.members:
         number = int(member.name.removeprefix("etcd-"))
         if member.name not in known and number < before.next_member:

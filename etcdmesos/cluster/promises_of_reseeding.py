@@ -9,6 +9,7 @@ from etcdmesos import orders
 from etcdmesos.cluster.commands import SendMessage
 from etcdmesos.cluster.episode import Reseed, Stage
 from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.promises_of_restoring import check_order
 from etcdmesos.cluster.record import Kind, Record, Role
 from etcdmesos.cluster.record import Step as MemberStep
 from etcdmesos.errors import BrokenPromise
@@ -35,7 +36,10 @@ def check_orders(before: Model, step: Step[Model, Record]) -> None:
     for command in step.commands:
         if isinstance(command, SendMessage):
             order = orders.decode(command.data)
-            if isinstance(order, ReseedOrder):
+            restore = step.model.record.restore
+            if isinstance(order, ReseedOrder) and restore is not None:
+                check_order(step.model, restore, order)
+            elif isinstance(order, ReseedOrder):
                 _check(step.model, order)
             elif isinstance(order, Discard):
                 _check_discard(step.model, order)

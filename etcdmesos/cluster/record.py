@@ -15,11 +15,12 @@ from attrs import evolve, frozen
 
 from etcdmesos.cluster.episode import Reseed, Reseeded
 from etcdmesos.cluster.migrations import MIGRATIONS, migrated
+from etcdmesos.cluster.restore.episode import Restore, Restored
 from etcdmesos.errors import RecordTooNew, RecordUnreadable
 
-SCHEMA = 3
+SCHEMA = 4
 LONGEST_HISTORY = 10
-"""Reseedings that are remembered."""
+"""Reseedings and restores that are remembered, of each."""
 
 
 class Step(enum.Enum):
@@ -173,6 +174,12 @@ class Record:
     """The last ones that succeeded, oldest first."""
     reseed_count: int = 0
     """How many ever succeeded."""
+    restore: Restore | None = None
+    """The one under way, or given up.  While it is here, nothing is bootstrapped empty."""
+    lost_members: tuple[Member, ...] = ()
+    """While one is under way: those of the cluster that was lost, all known dead."""
+    restores: tuple[Restored, ...] = ()
+    """The last ones that succeeded, oldest first."""
     uninstalling: bool = False
     """The operator's word that everything of this cluster is to end."""
 

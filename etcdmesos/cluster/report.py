@@ -15,6 +15,8 @@ from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Member, Step
 from etcdmesos.cluster.reseed import telling
 from etcdmesos.cluster.reseed.stages import highest_revision
+from etcdmesos.cluster.restore import telling as restoring
+from etcdmesos.cluster.restore.permission import under_way
 from etcdmesos.cluster.why import standing_by, why
 from etcdmesos.mesos.statuses import TaskState
 
@@ -47,6 +49,7 @@ def stats(model: Model, now: float) -> dict[str, Any]:
         "leader": _leader_name(record.members, state),
         "highest_revision": highest_revision(model),
         **telling.stats(model, now),
+        **restoring.stats(model),
         "backups": backups.stats(model, now),
         "findings": [
             {"name": f.kind.value, "member": f.member, "text": f.text}
@@ -57,11 +60,14 @@ def stats(model: Model, now: float) -> dict[str, Any]:
 
 
 def members(model: Model, now: float) -> list[dict[str, Any]]:
-    """The body of GET /members: every member on record that is not gone."""
-    state = assess(model, now)
+    """The body of GET /members: every member on record that is not gone.
+
+    One that is being restored is not announced before it serves.
+    """
+    state, record = assess(model, now), model.record
     return [
         _member(model, member, state, kinds_of(model, member, now))
-        for member in model.record.members
+        for member in (record.members if under_way(model) is None else record.lost_members)
         if member.step is not Step.GONE
     ]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from etcdmesos.cluster.backups.settings import BackupSettings
 from etcdmesos.cluster.constraints import Constraint
+from etcdmesos.cluster.restore.settings import RestoreSettings
 
 
 class Errand(enum.Enum):
@@ -161,6 +162,7 @@ class Settings:
 
     backups: BackupSettings | None = None
     """None: none are taken."""
+    restore: RestoreSettings = field(factory=RestoreSettings)
 
     elected: bool = False
     """Whether an election says when this scheduler may act; otherwise it may from the start."""

@@ -18,6 +18,8 @@ from etcdmesos.cluster.rebuild import obstacle_to_rebuild
 from etcdmesos.cluster.record import Kind, Step
 from etcdmesos.cluster.repairs import ailing, learner, strangers
 from etcdmesos.cluster.reseed import telling
+from etcdmesos.cluster.restore.permission import automatic
+from etcdmesos.cluster.restore.telling import of_the_failure, of_the_restore, places
 from etcdmesos.cluster.settings import Errand
 from etcdmesos.cluster.shunning import avoided_at
 from etcdmesos.cluster.uninstall import framework_is_over, tasks_left
@@ -71,6 +73,8 @@ def standing_by(model: Model) -> str:
 
 def _bootstrapping(model: Model, now: float) -> str:
     members = model.record.members
+    if failed := of_the_failure(model):
+        return f"does not bootstrap empty: {failed}"
     if not members:
         return _gathering(model, now)
     if any(m.step is Step.REMOVING for m in members):
@@ -222,15 +226,11 @@ def _uninstalled(model: Model) -> str:
     )
 
 
-def _lost(model: Model, _now: float) -> str:
-    places = "; ".join(
-        f"{m.name} on {m.hostname} in {m.sandbox or 'an unknown sandbox'}"
-        for m in model.record.members
-        if m.tasks
-    )
-    said = f"every member is gone; waits for the operator; their data until collected: {places}"
-    from_backup = remedy(model)
-    return f"{said}; {from_backup}" if from_backup else said
+def _lost(model: Model, now: float) -> str:
+    said = automatic(model, now) or "is about to restore it"
+    data = f"their data until collected: {places(model.record.members)}"
+    more = [text for text in (of_the_failure(model), remedy(model)) if text]
+    return "; ".join([f"every member is gone; {said}", data, *more])
 
 
 _SENTENCES: Mapping[str, Callable[[Model, float], str]] = {
@@ -240,6 +240,7 @@ _SENTENCES: Mapping[str, Callable[[Model, float], str]] = {
     "degraded": _degraded,
     "reconfiguring": _reconfiguring,
     "reseeding": telling.of_the_attempt,
+    "restoring": of_the_restore,
     "lost": _lost,
     "uninstalling": _uninstalling,
 }

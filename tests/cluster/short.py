@@ -8,6 +8,7 @@ from typing import Any
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster.episode import Reseed
 from etcdmesos.cluster.record import Change, Member, Record
+from etcdmesos.cluster.restore.episode import Restore
 from etcdmesos.orders import Backup, CancelBackup, Discard, ReseedOrder, Seed, decode, name_of
 from etcdmesos.step import Command
 
@@ -38,6 +39,11 @@ def record(saved: Record) -> str:
     if saved.reseeds:
         last = saved.reseeds[-1]
         parts.append(f"reseeded from {last.member} at {last.revision} of {last.highest_revision}")
+    if saved.restore is not None:
+        parts.append(restore(saved.restore))
+    if saved.restores:
+        done = saved.restores[-1]
+        parts.append(f"restored from {done.source} at {done.revision} of {done.highest_revision}")
     if saved.uninstalling:
         parts.append("uninstalling")
     return ", ".join(parts)
@@ -64,6 +70,20 @@ def reseed(recorded: Reseed) -> str:
         parts.append("proven" if recorded.proven else "unproven")
     if recorded.failures:
         parts.append(f"without {' '.join(recorded.failures)}")
+    return " ".join(parts)
+
+
+def restore(recorded: Restore) -> str:
+    """A restore: its stage, what is restored, what failed."""
+    parts = [f"{recorded.stage.value} from {recorded.source}"]
+    if recorded.generation:
+        parts.append(f"in gen {recorded.generation}")
+    if recorded.point is not None:
+        parts.append(f"at {recorded.point.revision}")
+    if recorded.refused:
+        parts.append(f"without {' '.join(recorded.refused)}")
+    if recorded.attempts:
+        parts.append(f"after {recorded.attempts} attempts")
     return " ".join(parts)
 
 
@@ -108,6 +128,8 @@ _WORDS: dict[type[Command], Callable[[Any], str]] = {
     c.Shutdown: lambda a: f"shutdown {a.executor_id}@{a.agent_id}",
     c.ProbeMember: lambda a: f"probe {a.member}",
     c.ProbeProgress: lambda a: f"probe progress by {a.member}",
+    c.CheckBackup: lambda a: f"check {a.source} of {a.origin or 'anybody'}",
+    c.LendBackup: lambda a: f"lend {a.point.name}",
     c.ListMembers: lambda _: "list etcd's members",
     c.AddLearner: lambda a: f"add learner {a.member} at {a.peer_url}",
     c.PromoteLearner: lambda a: f"promote {a.member} ({a.id})",

@@ -37,12 +37,13 @@ from etcdmesos.step import Command, Event
 from tests.cluster import make, short
 from tests.cluster.stage_backups import BackupDirectives, backup_settings
 from tests.cluster.stage_etcd import RECURRING, Etcd
+from tests.cluster.stage_restores import RestoreDirectives, restore_settings
 
 OF_THE_MASTER = {"unreachable", "unknown", "dropped", "error", "lost", "gone", "gone_by_operator"}
 """States that the master reports in its own words: nothing to acknowledge."""
 
 
-class Stage(BackupDirectives):
+class Stage(BackupDirectives, RestoreDirectives):
     """One script being played."""
 
     def __init__(self) -> None:
@@ -131,10 +132,15 @@ class Stage(BackupDirectives):
             size = int(texts.pop("size", "3"))
             constraints = parse(texts.pop("constraints", ""))
             errand = Errand(texts.pop("errand", "run"))
-            backups = backup_settings(texts)
+            backups, restore = backup_settings(texts), restore_settings(texts)
             others = {k: json.loads(v) for k, v in texts.items()}
             self.settings = make.settings(
-                size, constraints=constraints, errand=errand, backups=backups, **others
+                size,
+                constraints=constraints,
+                errand=errand,
+                backups=backups,
+                restore=restore,
+                **others,
             )
         self.model, self.ended = make.CONTROLLER.start(self.settings), False
         self.feed(e.TimerFired())
@@ -269,7 +275,8 @@ class Stage(BackupDirectives):
         assert self.model is not None
         record = self.model.record
         texts: dict[str, Any] = dict(_options(options))
-        attempt = record.reseed.generation if record.reseed else record.generation
+        under_way = record.reseed or record.restore
+        attempt = under_way.generation if under_way else record.generation
         applied = texts.pop("snapshot", "")
         kept = tuple(path for path in texts.pop("kept", "").split(",") if path)
         snapshot = SavedSnapshot(

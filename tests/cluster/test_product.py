@@ -11,10 +11,12 @@ from functools import cache
 import pytest
 from attrs import evolve
 
+from etcdmesos.backups.source import Source
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.member_health import Alarm
 from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.restore.episode import Point
 from etcdmesos.cluster.why import why
 from etcdmesos.draft import event_name
 from etcdmesos.errors import IllegalEvent
@@ -39,6 +41,9 @@ SEEDING = (
     f"{HOLDING}\nreport etcd-1 held snapshot=9 commit=9\nreport etcd-2 held snapshot=8 commit=8\n"
     "tick 0.01"
 )
+
+LOST = "given healthy backups=yes\nfailed etcd-1 etcd-2 etcd-3"
+RESTORING = f"{LOST}\nrestore\nchecked\noffers d e\nstarting etcd-4 healthy=false\ntick 0.1"
 
 # How each model came to be, in the directives of the scripts.
 STORIES: dict[str, str] = {
@@ -105,6 +110,19 @@ STORIES: dict[str, str] = {
     "backup failed": "given healthy backups=yes\ncatalogue\nbackup opened\nbackup failed full",
     "lost and backed up": "given healthy backups=yes\ncatalogue 100\nfailed etcd-1 etcd-2 etcd-3",
     "old backups": "given healthy backups=yes\ncatalogue 10 9000 9001 9002 9003",
+    "restore to be chosen": f"{LOST}\nrestore",
+    "restore to be launched": f"{LOST}\nrestore\nchecked",
+    "restore fetching": f"{RESTORING}\nlent",
+    "restore seeding": f"{RESTORING}\nlent\nfetched etcd-4",
+    "restore verifying": f"{RESTORING}\nlent\nfetched etcd-4\nrunning etcd-4\n"
+    "etcd etcd-4 leader=none\nreport etcd-4 seeded\ntick 1",
+    "restore ending": f"{RESTORING}\nreport etcd-4 held failed=fetch reason=x",
+    "restore given up": f"{LOST}\nrestore\ndamaged",
+    "restored": f"{RESTORING}\nlent\nfetched etcd-4\nrunning etcd-4\nrestored etcd-4\n"
+    "report etcd-4 seeded\ntick 1",
+    "new from a backup": "given connected backups=yes restore-from=latest\ntick 1\nchecked\n"
+    "offers a b c",
+    "new from none": "given connected backups=yes restore-from=latest\ntick 1\ndamaged",
     "removal unknown": "given healthy\nfailed etcd-2\noutcome unknown remove",
 }
 
@@ -154,6 +172,8 @@ def commands_of(model: Model) -> Iterator[Command]:
         yield c.CountBackup(manifest=manifest, way=backed_up.WAY, tags=(), seconds=1)
         yield c.AbandonBackup(name=name, way=backed_up.WAY)
         yield c.DeleteBackup(name=name)
+    yield c.CheckBackup(source=Source(), origin="", refused=(), seconds=1)
+    yield c.LendBackup(point=POINT, seconds=1)
     yield c.AnswerOperator(number=1, accepted=True, text="")
     yield c.AnswerOperator(number=1, accepted=False, text="")
 
@@ -173,9 +193,10 @@ def listings_of(model: Model) -> Iterator[Event]:
 def reports_of(model: Model) -> Iterator[Event]:
     """What executors may say: of this attempt and others, with a snapshot and without."""
     record = model.record
-    attempt = record.reseed.generation if record.reseed else 1
+    under_way = record.reseed or record.restore
+    attempt = under_way.generation if under_way else 1
     taken = SavedSnapshot(sha256="s", size=1, revision=9, applied_index=9, path="p")
-    for member in ("etcd-1", "etcd-2", "old"):
+    for member in ("etcd-1", "etcd-2", "etcd-4", "old"):
         for standing in Standing:
             for generation, epoch in ((attempt, record.epoch), (0, 0), (attempt + 7, 99)):
                 for snapshot, failed in ((None, ""), (taken, "seed"), (None, "measure")):
@@ -195,6 +216,8 @@ def reports_of(model: Model) -> Iterator[Event]:
 
 BACKUP = backed_up.name_at(0)
 """The one that is under way where the stories have one."""
+
+POINT = Point(name=BACKUP, revision=9, taken_at=1.0, size=3, sha256="ab")
 
 ALARMS = {"alarms": (Alarm(make.member_id("etcd-1"), "CORRUPT"), Alarm("id-77", "NOSPACE"))}
 
@@ -245,6 +268,13 @@ def events_of(model: Model) -> Iterator[Event]:
             report = backed_up.report(name, sending, task_id="etcd-2-1")
             yield e.ExecutorSaid(agent_id="a", executor_id="etcd-2-1", data=encode(report))
     yield e.CatalogueRead(catalogue=backed_up.catalogue())
+    for source in (Source(), Source(name=BACKUP), Source(path="/x")):
+        yield e.BackupChecked(source=source, point=POINT)
+        yield e.BackupDamaged(source=source, name=BACKUP, reason="is damaged")
+        yield e.RestoreAsked(number=1, source=str(source), older=True)
+    yield e.RestoreAsked(number=1, source="nonsense")
+    for point in (POINT, evolve(POINT, sha256="cd"), evolve(POINT, name="x")):
+        yield e.BackupLent(point=point, url="http://planted")
     for member in ("", "etcd-1", "etcd-77"):
         yield e.ReseedAsked(number=1, member=member)
     for name in (model.settings.cluster_name, "another"):

@@ -11,6 +11,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etcdmesos.backups.source import Source
 from etcdmesos.cluster.episode import Chosen, Reseed, Reseeded, Stage
 from etcdmesos.cluster.migrations import MIGRATIONS
 from etcdmesos.cluster.record import (
@@ -26,6 +27,8 @@ from etcdmesos.cluster.record import (
     decode,
     encode,
 )
+from etcdmesos.cluster.restore.episode import Point, Restore, Restored
+from etcdmesos.cluster.restore.episode import Stage as RestoreStage
 from etcdmesos.errors import RecordTooNew, RecordUnreadable
 
 # Any text but lone surrogates, which UTF-8, and so ZooKeeper, can't hold.
@@ -93,6 +96,38 @@ histories = st.builds(
     by_operator=st.booleans(),
     past=st.lists(texts, max_size=2).map(tuple),
 )
+restores = st.builds(
+    Restore,
+    source=st.builds(Source, name=texts) | st.builds(Source, path=texts),
+    stage=st.sampled_from(RestoreStage),
+    began=moments,
+    why=texts,
+    by_operator=st.booleans(),
+    older=st.booleans(),
+    point=st.none()
+    | st.builds(
+        Point, name=texts, revision=counts, taken_at=moments, size=counts, sha256=texts, path=texts
+    ),
+    bump=counts,
+    generation=counts,
+    attempts=counts,
+    failure=texts,
+    refused=st.dictionaries(texts, texts, max_size=2),
+)
+restored = st.builds(
+    Restored,
+    generation=counts,
+    at=moments,
+    source=texts,
+    taken_at=moments,
+    revision=counts,
+    bump=counts,
+    highest_revision=counts,
+    why=texts,
+    by_operator=st.booleans(),
+    member=texts,
+    past=st.lists(texts, max_size=2).map(tuple),
+)
 records = st.builds(
     Record,
     schema=st.just(SCHEMA),
@@ -118,6 +153,9 @@ records = st.builds(
     reseed_setback=texts,
     reseeds=st.lists(histories, max_size=2).map(tuple),
     reseed_count=counts,
+    restore=st.none() | restores,
+    lost_members=st.lists(members, max_size=2).map(tuple),
+    restores=st.lists(restored, max_size=2).map(tuple),
     uninstalling=st.booleans(),
 )
 

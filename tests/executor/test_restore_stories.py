@@ -1,4 +1,4 @@
-"""Stories of a member that was launched to restore a backup: it waits, fetches, restores, serves."""
+"""Stories of a member that is launched to restore a backup: it waits, fetches, restores, serves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from attrs import evolve
 from etcdmesos.errors import BrokenPromise
 from etcdmesos.executor.commands import CancelWork, FetchSnapshot, PutBack, RestoreSeed, StartEtcd
 from etcdmesos.executor.controller import check
-from etcdmesos.executor.model import Held
+from etcdmesos.executor.model import ExecutorRecord, Held, Model
 from etcdmesos.orders import FetchBackup, Standing
 from etcdmesos.step import Step
 from tests.executor.reseeds import hold, measure, release, seed, snapshot
@@ -178,7 +178,7 @@ def test_the_promise_is_checked_apart_from_the_plans() -> None:
     world = waiting()
     model = evolve(world.model.reseed, released=True)
     before = world.model
-    started = Step(
+    started: Step[Model, ExecutorRecord] = Step(
         model=type(before)(
             **{**vars(before), "reseed": model, "record": evolve(before.record, held=None)}
         ),

@@ -66,6 +66,7 @@ class Library:
         return Catalogue(
             backups=tuple(sorted(counted, key=lambda m: (m.taken_at, m.name), reverse=True)),
             unfinished=tuple((n, taken_at(n)) for n in sorted(snapshots - manifests)),
+            broken=tuple(sorted(manifests - {m.name for m in counted})),
             read_at=self._wall_clock(),
         )
 

@@ -58,6 +58,8 @@ def _note_serving(draft: Draft, member: Member, health: MemberHealth) -> Draft:
     model = draft.model
     if model.record.cluster_id not in ("", health.cluster_id):
         return draft
+    if model.record.restore is not None:
+        return draft  # announced once it is verified
     if health.serving_voter and member.step is not Step.REMOVING:
         updated = evolve(
             member,

@@ -13,6 +13,7 @@ from etcdmesos.cluster.health import next_probe_at
 from etcdmesos.cluster.model import Draft, StoreLink
 from etcdmesos.cluster.observe.mesos import framework_removed, not_subscribed
 from etcdmesos.cluster.observe.store import uninstalled
+from etcdmesos.cluster.restore.observe import settle as restore_settled
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 
 
@@ -231,6 +232,8 @@ _SETTLES: dict[type[c.Command], Callable[[Draft, c.Command], Draft]] = {
     **dict.fromkeys(
         (c.ReadCatalogue, c.OpenBackup, c.CountBackup, c.AbandonBackup, c.DeleteBackup), settle
     ),
+    c.CheckBackup: restore_settled,
+    c.LendBackup: restore_settled,
     c.ListMembers: _listing_failed,
     c.AddLearner: _change_settled,
     c.PromoteLearner: _change_settled,

@@ -8,58 +8,28 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from etcdmesos.cluster.attempts import Attempts
 from etcdmesos.cluster.episode import Reseed, Reseeded
-from etcdmesos.cluster.model import Draft, KillAsked, MembershipView, Model
-from etcdmesos.cluster.record import LONGEST_HISTORY, Member, Role, Step
-from etcdmesos.cluster.reseed.standing import last_report
-from etcdmesos.cluster.terms import Terms
+from etcdmesos.cluster.model import Draft, KillAsked, Model
+from etcdmesos.cluster.record import LONGEST_HISTORY, Member
+from etcdmesos.cluster.succession import succeed
 from etcdmesos.mesos.statuses import ALIVE
 
 
 def flip(draft: Draft, reseed: Reseed, seed: Member) -> Draft:
     """`seed`, which was verified, is the cluster; tasks of all others are of the past."""
     model = draft.model
-    record, view, report = model.record, model.view(seed.name), last_report(model, seed)
+    record, view = model.record, model.view(seed.name)
     assert view.latest is not None
-    assert reseed.chosen is not None
-    listing = model.membership.listing
-    member = evolve(
-        seed,
-        generation=reseed.generation,
-        id=view.latest.member_id,
-        role=Role.VOTER,
-        step=Step.VOTER,
-        etcd_version=view.latest.version,
-    )
     history = (*record.reseeds, _told(model, reseed, seed, draft.now))[-LONGEST_HISTORY:]
-    return draft.recording(
-        generation=reseed.generation,
-        cluster_id=view.latest.cluster_id,
-        members=(member,),
-        change=None,
+    draft = succeed(
+        draft,
+        seed,
+        reseed.generation,
         highest_revision=max(record.highest_revision, view.latest.revision),
-        quorum_lost_at=0.0,
-        reseed=None,
-        reseed_failures=0,
-        reseed_setback="",
         reseeds=history,
         reseed_count=record.reseed_count + 1,
-    ).having(
-        kills={**_of_the_past(model, seed), **model.kills},
-        views={seed.name: view},
-        terms=Terms(),
-        membership=MembershipView(listing=listing, look_at=draft.now),
-        places={},
-        out_of_reach={},
-        apart_since={},
-        joining_since={},
-        attempts=Attempts(),
-        quorum_watch=None,
-        reports={} if report is None else {report.task_id: report},
-        setback="",
-        backups=evolve(model.backups, due_at=draft.now),
     )
+    return draft.having(kills={**_of_the_past(model, seed), **model.kills})
 
 
 def _of_the_past(model: Model, seed: Member) -> dict[str, KillAsked]:

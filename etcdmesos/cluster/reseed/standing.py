@@ -66,11 +66,13 @@ def last_report(model: Model, member: Member) -> Report | None:
 
 
 def report_of(model: Model, member: Member) -> Report | None:
-    """What the member's executor said of the attempt under way, to this scheduler."""
-    report, reseed = last_report(model, member), model.record.reseed
-    if report is None or reseed is None or model.ended(member):
+    """What the member's executor said of the attempt to reseed, or to restore, that is under way,
+    to this scheduler."""
+    attempt = model.record.reseed or model.record.restore
+    report = last_report(model, member)
+    if report is None or attempt is None or model.ended(member):
         return None
-    current = (report.epoch, report.generation) == (model.record.epoch, reseed.generation)
+    current = (report.epoch, report.generation) == (model.record.epoch, attempt.generation)
     return report if current else None
 
 
