@@ -1,4 +1,5 @@
-"""Where backups go and how many are kept: the flags, shared by the scheduler and etcd-mesos-ctl."""
+"""Where backups go, how many are kept, and what is restored from them: the flags, shared by the
+scheduler and etcd-mesos-ctl."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ from urllib.parse import urlsplit
 from etcdmesos.adapters.backups.choose import Access
 from etcdmesos.adapters.backups.url import TargetUrl
 from etcdmesos.backups.retention import Keep
+from etcdmesos.backups.source import Source
 from etcdmesos.cluster.backups.settings import BackupSettings
+from etcdmesos.cluster.restore.settings import RestoreSettings
 from etcdmesos.errors import BadUsage
 
 from . import flags as f
@@ -27,6 +30,13 @@ def _keep(text: str) -> str:
     return text
 
 
+def _restore_policy(text: str) -> str:
+    """`text`, if it names a policy.  Raises ValueError."""
+    if text not in ("auto", "manual"):
+        raise ValueError(f"'{text}' is neither auto nor manual")
+    return text
+
+
 TARGET_FLAGS = (
     f.Flag("backup-url", f.text, "", "where backups go: s3://bucket/prefix, hdfs://namenode:port/"
            "path (its HTTP port), https://host/path, or file:///path for a folder that scheduler "
@@ -38,6 +48,27 @@ TARGET_FLAGS = (
     f.Flag("backup-s3-region", f.text, "", "S3 region, by default as for the AWS tools"),
 )  # fmt: skip
 FLAGS = (
+    f.Flag(
+        "restore-from",
+        f.text,
+        "",
+        "make a new cluster from a backup, once: latest, a "
+        "backup's address, or file:///path of a snapshot or data directory on this host",
+    ),
+    f.Flag(
+        "restore-policy",
+        _restore_policy,
+        "manual",
+        "auto: a cluster whose members are all "
+        "gone is restored from its newest backup; manual: only when asked, etcd-mesos-ctl "
+        "restore",
+    ),
+    f.Flag(
+        "restore-older",
+        f.boolean,
+        False,
+        "restore the backup before the newest if that one is damaged",
+    ),
     *TARGET_FLAGS,
     f.Flag("backup-interval", f.number, 1800.0, "seconds between two backups"),
     f.Flag("backup-keep", _keep, "48", "backups kept: a number, an age, or both, as in 48,7d"),
@@ -77,6 +108,23 @@ def settings(values: Mapping[str, Any]) -> BackupSettings | None:
         tool=_tool(),
         interval=values["backup_interval"],
         keep=Keep.parse(values["backup_keep"]),
+    )
+
+
+def restore_settings(values: Mapping[str, Any]) -> RestoreSettings:
+    """What the controller is told of restoring.  Raises BadUsage."""
+    found, text = access(values), values["restore_from"]
+    target = str(found.url) if found is not None else ""
+    if values["restore_policy"] == "auto" and not target:
+        raise BadUsage("-restore-policy=auto needs -backup-url: that is what it restores from")
+    try:
+        source = Source.parse(text, target, values["cluster_name"]) if text else None
+    except BadUsage as error:
+        raise BadUsage(f"-restore-from={text}: {error}") from None
+    return RestoreSettings(
+        source=source,
+        automatic=values["restore_policy"] == "auto",
+        older=values["restore_older"],
     )
 
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from attrs import frozen
 
+from etcdmesos.backups.source import LATEST
 from etcdmesos.errors import BadUsage, EtcdMesosError
 
 from . import flags as f
@@ -49,7 +50,11 @@ class Command:
 
     @property
     def usage(self) -> str:
-        return " ".join([self.name, *(word.upper() for word in self.words)])
+        words = [
+            f.named(word).upper() if word == f.named(word) else f"[{f.named(word).upper()}]"
+            for word in self.words
+        ]
+        return " ".join([self.name, *words])
 
 
 def status(client: AdminClient, _values: Values) -> None:
@@ -121,6 +126,16 @@ def reseed(client: AdminClient, values: Values) -> None:
         print(line)
 
 
+def restore(client: AdminClient, values: Values) -> None:
+    """Have the cluster that was lost restored, or see what that would come to."""
+    source = values["source"] or LATEST
+    if not values["dry_run"]:
+        print(client.post("/restore", {"source": source, "older": values["older"]}))
+        return
+    for line in client.get(f"/restore/dry-run?source={quote(source, safe='')}")["lines"]:
+        print(line)
+
+
 COMMANDS = (
     Command("status", status, "how the cluster stands, and what it waits for"),
     Command("members", members, "its members"),
@@ -129,6 +144,13 @@ COMMANDS = (
             flags=(
                 f.Flag("dry-run", f.boolean, False, "only print the calculation and the steps"),
                 f.Flag("member", f.text, "", "grow it from this member and from no other one"),
+            )),
+    Command("restore", restore, "every member is lost: make the cluster from a backup; SOURCE is "
+            "latest, the name or address of a backup, or file:///path on the scheduler's host",
+            ("source?",),
+            (
+                f.Flag("dry-run", f.boolean, False, "only print which backup, and the steps"),
+                f.Flag("older", f.boolean, False, "the one before the newest, if that is damaged"),
             )),
     Command("backup", backup, "list those that count; take one now; verify: read one back; "
             "fetch: write one to a file",

@@ -91,6 +91,8 @@ def parse(
 ) -> dict[str, Any]:
     """The value of every flag by its key (dashes as underscores), and of each of `words`.
 
+    A word that ends in a question mark may be left out, and is "" then.
+
     Flags may stand before, between and behind the words.  Prints the flags and exits with 0 on
     -help.  Raises BadUsage, naming the flag, the variable or the word.
     """
@@ -100,9 +102,11 @@ def parse(
     for flag in flags:
         _add(parser, flag)
     for word in words:
-        parser.add_argument(word, metavar=word.upper())
+        parser.add_argument(
+            named(word), metavar=named(word).upper(), nargs="?" if word != named(word) else None
+        )
     given = vars(parser.parse_intermixed_args(list(arguments)))
-    values: dict[str, Any] = {word: given[word] for word in words}
+    values: dict[str, Any] = {named(word): given[named(word)] or "" for word in words}
     for flag in flags:
         if flag.key in given:
             values[flag.key] = _convert(flag, given[flag.key], f"-{flag.name}")
@@ -112,6 +116,11 @@ def parse(
         else:
             values[flag.key] = flag.default
     return values
+
+
+def named(word: str) -> str:
+    """A word's name, whether or not it may be left out."""
+    return word.removesuffix("?")
 
 
 def _spread(flag: Flag, said: str) -> str | list[str]:

@@ -12,8 +12,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from etcdmesos.adapters.operator import Operator
 from etcdmesos.adapters.record_file import FileStore, directory_of
 from etcdmesos.adapters.record_memory import MemoryStore
 from etcdmesos.adapters.record_zookeeper import ZooKeeperStore
+from etcdmesos.adapters.restore.port import RestorePort, Tools
+from etcdmesos.adapters.restore.relay import Relay
 from etcdmesos.cluster.controller import Controller
 from etcdmesos.cluster.events import Event, StopAsked, TimerFired
 from etcdmesos.cluster.model import Model
@@ -89,11 +92,13 @@ def _run_beside(
     values: dict[str, Any], sessions: ZooKeeperSessions, detector: MasterDetector
 ) -> int:
     address = values["address"] or _own_address(values, detector)
-    files = _programs(values)
-    artifacts = ArtifactServer(files, address, values["artifact_port"])
+    files, relay = _programs(values), Relay()
+    artifacts = ArtifactServer(files, address, values["artifact_port"], (relay.route,))
     artifacts.start()
+    tools = Tools(etcd=files["etcd"], restorer=files.get(RESTORER))
+    restore = partial(RestorePort, relay=relay, address=artifacts.address(address), tools=tools)
     try:
-        return _run_controller(values, sessions, detector, address, artifacts, files)
+        return _run_controller(values, sessions, detector, address, artifacts, files, restore)
     finally:
         artifacts.close()
 
@@ -105,6 +110,7 @@ def _run_controller(
     address: str,
     artifacts: ArtifactServer,
     files: Mapping[str, Path],
+    restore: Callable[..., RestorePort],
 ) -> int:
     controller = Controller()
     # What people are told is stamped with the wall clock as it was now; nothing waits by it.
@@ -139,6 +145,7 @@ def _run_controller(
     with contextlib.ExitStack() as closing:
         closing.callback(admin.close)
         _attach_ports(runtime, values, detector, f"http://{address}:{admin.port}")
+        _attach_backups(runtime, values, restore)
         if election := _election(values, sessions, f"{address}:{admin.port}", runtime.post):
             closing.callback(election.close)
             election.start()
@@ -200,9 +207,17 @@ def _attach_ports(
     )
     timeout = values["probe_timeout_seconds"]
     runtime.attach(EtcdAdapter(runtime.post, probe_timeout=timeout, progress_timeout=timeout))
-    if (access := backup_flags.access(values)) is not None:
-        cluster = values["cluster_name"]
-        runtime.attach(BackupPort(runtime.post, opener(access, cluster), cluster))
+
+
+def _attach_backups(
+    runtime: Runtime[Model, Record], values: dict[str, Any], restore: Callable[..., RestorePort]
+) -> None:
+    """`restore` lacks the target, if there is one."""
+    cluster, access = values["cluster_name"], backup_flags.access(values)
+    target = opener(access, cluster) if access is not None else None
+    if target is not None:
+        runtime.attach(BackupPort(runtime.post, target, cluster))
+    runtime.attach(restore(runtime.post, opener=target, cluster=cluster))
 
 
 def _programs(values: dict[str, Any]) -> dict[str, Path]:

@@ -215,6 +215,7 @@ def settings(values: Mapping[str, Any], artifacts: Artifacts) -> Settings:
         reseed_policy=ReseedPolicy(values["reseed_policy"]),
         wall_clock=values.get("wall_clock", 0.0),
         backups=backup_flags.settings(values),
+        restore=backup_flags.restore_settings(values),
     )
 
 

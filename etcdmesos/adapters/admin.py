@@ -51,16 +51,6 @@ def admin_app(
         well, line = report.health(*snapshot())
         return PlainTextResponse(line + "\n", status_code=200 if well else 500)
 
-    def reseed(request: Request) -> Response:
-        """What POST /reseed would lead to."""
-        return JSONResponse(dry_run(*snapshot(), request.query_params.get("member", "")))
-
-    def restore(request: Request) -> Response:
-        """What POST /restore would lead to."""
-        model, _now = snapshot()
-        source = request.query_params.get("source", LATEST)
-        return JSONResponse(restore_dry_run(model, source))
-
     def livez(_: Request) -> Response:
         return PlainTextResponse("the scheduler is alive\n")
 
@@ -89,9 +79,22 @@ def admin_app(
             Route("/events", happened),
             Route("/metrics", scraped),
             Route("/backups", backups),
-            Route("/reseed/dry-run", reseed),
-            Route("/restore/dry-run", restore),
+            *_dry_runs(snapshot),
             *posts(snapshot, operator, token),
         ],
         exception_handlers={Refused: refusal},
     )
+
+
+def _dry_runs(snapshot: Snapshot) -> list[Route]:
+    """What a POST would lead to, for those that are better thought over."""
+
+    def reseed(request: Request) -> Response:
+        return JSONResponse(dry_run(*snapshot(), request.query_params.get("member", "")))
+
+    def restore(request: Request) -> Response:
+        model, _now = snapshot()
+        source = request.query_params.get("source", LATEST)
+        return JSONResponse(restore_dry_run(model, source))
+
+    return [Route("/reseed/dry-run", reseed), Route("/restore/dry-run", restore)]

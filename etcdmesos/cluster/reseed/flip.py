@@ -6,8 +6,6 @@ healing.  Asks for nothing.
 
 from __future__ import annotations
 
-from attrs import evolve
-
 from etcdmesos.cluster.episode import Reseed, Reseeded
 from etcdmesos.cluster.model import Draft, KillAsked, Model
 from etcdmesos.cluster.record import LONGEST_HISTORY, Member
