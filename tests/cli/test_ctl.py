@@ -133,7 +133,10 @@ def test_nobody_answers() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "status, members, events, reseed, backup ACTION, forget NAME, uninstall NAME"),
+        (
+            [],
+            "restore [SOURCE], backup ACTION, forget NAME, uninstall NAME",
+        ),
         (["nonsense"], "give one command of status"),
         (["-admin=nonsense", "status"], "'nonsense' is not host:port"),
         (["-admin=x:0", "status"], "'x:0' is not host:port"),
