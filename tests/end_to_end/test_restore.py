@@ -13,6 +13,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,11 @@ class Restores:
         for name in [member["name"] for member in self.scheduler.stats()["members"]]:
             os.kill(executor_process(self.stand.folder, name), signal.SIGKILL)
         until(lambda: self.scheduler.stats()["phase"] == "lost", "lost", 0.02)
+
+    def is_at(self, stage: str) -> bool:
+        """Whether the restore on record is at that stage."""
+        restore = self.stand.record()["restore"]
+        return restore is not None and restore["stage"] == stage
 
     def restored(self, before: dict[str, Any]) -> dict[str, Any]:
         """What is told of it, once the cluster is whole again; what it must be like."""
@@ -182,9 +188,7 @@ def test_a_damaged_newest_backup_is_refused_by_its_name(tmp_path: Path) -> None:
         assert "the one before it is restored only when it is named" in said["why"]
         here.ctl("restore", "-older=true")
         for stage in ("fetching", "seeding"):
-            seen(
-                lambda stage=stage: (here.stand.record()["restore"] or {})["stage"] == stage, stage
-            )
+            seen(partial(here.is_at, stage), stage)
             here.scheduler.kill()
             here.scheduler = here.stand.scheduler(*here.flags)
         told = here.restored(before)
