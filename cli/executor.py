@@ -80,8 +80,8 @@ def run(arguments: list[str]) -> int:
         on_step=log_step,
     )
     for port in (
-        MesosExecutor(runtime.post),
         EtcdProcess(runtime.post, sandbox=sandbox, binary=settings.etcd_binary),
+        MesosExecutor(runtime.post),
         MemberProbe(runtime.post),
         Reseed(runtime.post, sandbox=sandbox, binary=settings.etcd_binary),
         BackupUpload(runtime.post, sandbox=sandbox),

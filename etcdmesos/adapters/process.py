@@ -30,7 +30,8 @@ _VERSION = re.compile(r"^etcd Version: *(\d+)\.(\d+)\.(\S+)", re.MULTILINE)
 class EtcdProcess:
     """A CommandPort for Prepare, StartEtcd and SignalEtcd.
 
-    SignalEtcd ends at once, StartEtcd within milliseconds, Prepare within `VERSION_WITHIN` seconds.
+    SignalEtcd ends at once, StartEtcd within milliseconds, Prepare within `VERSION_WITHIN` seconds:
+    etcd is asked for its version as soon as there is this port.
     """
 
     carries_out: tuple[type, ...] = (Prepare, StartEtcd, SignalEtcd)
@@ -40,7 +41,12 @@ class EtcdProcess:
         self._post = post
         self._sandbox = sandbox
         self._binary = str(sandbox / binary)
+        self._version: str | CannotStart = CannotStart(
+            "etcd could not be asked for its version: our log says why"
+        )
         self._child = ChildProcess("etcd", folder=sandbox, log_file=sandbox / LOG_FILE)
+        # At once: by the time that an agent has handed us the task, it has answered.
+        self._child.do(self._ask_version)
 
     def submit(self, command: Command, /) -> None:
         """Begin `command`.  Returns at once."""
@@ -62,16 +68,28 @@ class EtcdProcess:
         """Kill etcd if it still runs, and wait until it is reaped."""
         self._child.close()
 
+    def _ask_version(self) -> None:
+        try:
+            self._version = etcd_version(self._binary)
+        except CannotStart as error:
+            self._version = error
+
     def _prepare(self, command: Prepare) -> None:
         try:
-            version = prepare(command, self._sandbox, self._binary)
+            prepare(command, self._sandbox)
         except CannotStart as error:
             self._post(CommandFailed(command=command, reason=str(error)))
         except Exception as error:
             log.exception("the preparation failed in an error of its own")
             self._post(CommandFailed(command=command, reason=f"error in the executor: {error!r}"))
         else:
-            self._post(EtcdPrepared(version=version))
+            self._say_version(command)
+
+    def _say_version(self, command: Prepare) -> None:
+        if isinstance(self._version, CannotStart):
+            self._post(CommandFailed(command=command, reason=str(self._version)))
+        else:
+            self._post(EtcdPrepared(version=self._version))
 
     def _start(self, command: StartEtcd) -> None:
         def started(pid: int) -> None:
@@ -105,8 +123,9 @@ def _has_log(sandbox: Path, command: StartEtcd) -> bool:
     return any((sandbox / found.removeprefix(option) / "member" / "wal").glob("*.wal"))
 
 
-def prepare(command: Prepare, sandbox: Path, binary: str) -> str:
-    """Make the data directory and return etcd's version.  Raises CannotStart."""
+def prepare(command: Prepare, sandbox: Path) -> None:
+    """Make the data directory, and see that there is room and that the ports are free.  Raises
+    CannotStart."""
     directory = sandbox / command.data_directory
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -125,7 +144,6 @@ def prepare(command: Prepare, sandbox: Path, binary: str) -> str:
         )
     for port in command.ports:
         _refuse_port_in_use(command.host, port)
-    return etcd_version(binary)
 
 
 def _refuse_port_in_use(host: str, port: int) -> None:

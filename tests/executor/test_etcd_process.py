@@ -56,18 +56,30 @@ def script(folder: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_nothing_in_the_way(tmp_path: Path, version: str) -> None:
-    """The data directory is made, for nobody else to read, and the version read."""
-    ready = evolve(PREPARE, ports=(free_port(), free_port()))
-    assert prepare(ready, tmp_path, str(binary(version))) == version
+def test_nothing_in_the_way(posted: Posted, tmp_path: Path, version: str) -> None:
+    """The data directory is made, for nobody else to read, and the version told."""
+    process = EtcdProcess(posted, sandbox=tmp_path, binary=str(binary(version)))
+    process.submit(evolve(PREPARE, ports=(free_port(), free_port())))
+    assert posted.next(ev.EtcdPrepared).version == version
     assert (tmp_path / "data/etcd-1").stat().st_mode & 0o777 == 0o700
+    process.close()
+
+
+def test_what_is_no_etcd_fails_the_preparation(posted: Posted, tmp_path: Path) -> None:
+    """Although it was asked for its version before there was a task."""
+    process = EtcdProcess(posted, sandbox=tmp_path, binary=script(tmp_path, "echo hello"))
+    process.submit(PREPARE)
+    failed = posted.next(ev.CommandFailed)
+    assert failed.command == PREPARE
+    assert failed.reason.endswith("program --version does not say that it is etcd")
+    process.close()
 
 
 def test_a_directory_with_something_in_it_is_refused(tmp_path: Path) -> None:
     """A new member never starts on old data."""
     (tmp_path / "data/etcd-1/member").mkdir(parents=True)
     with pytest.raises(CannotStart, match="data/etcd-1 is not empty"):
-        prepare(PREPARE, tmp_path, str(binary(VERSIONS[0])))
+        prepare(PREPARE, tmp_path)
 
 
 def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
@@ -78,19 +90,19 @@ def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(CannotStart, match=f"127.0.0.1:{port}: Address already in use"):
-            prepare(evolve(PREPARE, ports=(port,)), tmp_path, str(binary(VERSIONS[0])))
+            prepare(evolve(PREPARE, ports=(port,)), tmp_path)
 
 
 def test_an_address_of_another_host_is_refused(tmp_path: Path) -> None:
     """etcd could not listen there."""
     with pytest.raises(CannotStart, match=r"192\.0\.2\.1"):
-        prepare(evolve(PREPARE, host="192.0.2.1", ports=(1,)), tmp_path, "etcd")
+        prepare(evolve(PREPARE, host="192.0.2.1", ports=(1,)), tmp_path)
 
 
 def test_a_disk_without_room_for_the_quota_is_refused(tmp_path: Path) -> None:
     """Or it would be full before etcd says NOSPACE."""
     with pytest.raises(CannotStart, match="MiB free, the quota is"):
-        prepare(evolve(PREPARE, room_bytes=1 << 60), tmp_path, str(binary(VERSIONS[0])))
+        prepare(evolve(PREPARE, room_bytes=1 << 60), tmp_path)
 
 
 @pytest.mark.parametrize(
