@@ -140,7 +140,7 @@ def _answers_peers(member: BareMember) -> bool:
 
 
 def _serves(member: BareMember) -> bool:
-    return get(member.client, "/health").get("health") == "true"
+    return bool(get(member.client, "/health").get("health") == "true")
 
 
 def trivial_task(mesos: EmbeddedMesos) -> float:
@@ -231,22 +231,21 @@ def executor_of(sandbox: str) -> int:
     raise SystemExit(f"bench: no executor in {sandbox}")
 
 
-def until(condition: Callable[[], Any], what: str) -> None:
-    """Wait for `condition`, asked a hundred times a second."""
+def until(condition: Callable[[], Any], what: str, pause: float = POLL) -> None:
+    """Wait for `condition`, asked every `pause` seconds."""
     deadline = time.monotonic() + LIMIT
     while not condition():
         if time.monotonic() > deadline:
             raise SystemExit(f"bench: {what} did not come up within {LIMIT:g} s")
-        time.sleep(POLL)
+        time.sleep(pause)
 
 
-def get(port: int, path: str) -> dict[str, Any]:
-    """The JSON at that path of 127.0.0.1; empty while there is none."""
+def get(port: int, path: str) -> Any:
+    """The JSON at that path of 127.0.0.1; an empty object while there is none."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
     try:
         connection.request("GET", path)
-        body: dict[str, Any] = json.load(connection.getresponse())
-        return body
+        return json.load(connection.getresponse())
     except (OSError, http.client.HTTPException, ValueError):
         return {}
     finally:
