@@ -187,7 +187,7 @@ class Chart(Generic[D]):
             raise IllegalEvent(f"the chart knows no {event} while {phase}")
         asked = self._asked.get((phase, event))
         # Most reviews change nothing, which the guards say sooner than `transitions` does.
-        if asked is not None and not any(all(ask(draft) for ask in row) for row in asked):
+        if asked is not None and not any(_hold(row, draft) for row in asked):
             return Fired(phase=phase, draft=draft, row=None)
         cursor = self._cursor
         if cursor.busy:
@@ -218,14 +218,17 @@ class _Cursor(Generic[D]):
 # than most of them take.
 
 
+def _hold(guards: Iterable[Guard[D]], draft: D) -> bool:
+    for guard in guards:  # noqa: SIM110 (`all` takes twice as long, and this is asked most)
+        if not guard(draft):
+            return False
+    return True
+
+
 def _asks(
     cursor: _Cursor[D], guards: list[Guard[D]]
 ) -> Callable[[transitions.EventData], bool] | None:
-    def hold(_: transitions.EventData) -> bool:
-        draft = cursor.draft
-        return all(guard(draft) for guard in guards)
-
-    return hold if guards else None
+    return (lambda _: _hold(guards, cursor.draft)) if guards else None
 
 
 def _does(

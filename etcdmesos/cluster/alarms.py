@@ -22,4 +22,4 @@ def kinds_of(model: Model, member: Member, now: float) -> list[str]:
 
 def corrupt(model: Model, member: Member, now: float) -> bool:
     """Whether etcd found the data of `member` to differ from the others'."""
-    return CORRUPT in kinds_of(model, member, now)
+    return bool(assess(model, now).alarms) and CORRUPT in kinds_of(model, member, now)

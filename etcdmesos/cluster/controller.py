@@ -64,7 +64,8 @@ class Controller:
         # A change of etcd's list is fenced by nothing but this: right after a confirmed write of
         # the record, nobody else has taken over.
         fenced = any(isinstance(command, RECONFIGURES) for command in draft.commands)
-        if draft.model.store.loaded and (record != stored or fenced):
+        written = record is not stored and record != stored
+        if draft.model.store.loaded and (written or fenced):
             save = evolve(record, sequence=record.sequence + 1)
             draft = draft.having(record=save)
         step = Step(model=draft.model, save=save, commands=draft.commands, wake_at=draft.wake_at)

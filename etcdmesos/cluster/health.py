@@ -7,9 +7,9 @@ rest.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from functools import wraps
+from functools import update_wrapper
+from typing import TypeVar, TypeVarTuple
 
 from attrs import evolve, frozen
 
@@ -20,6 +20,10 @@ from etcdmesos.cluster.model import Draft, MemberView, Model
 from etcdmesos.cluster.quorum import has_quorum, tolerated
 from etcdmesos.cluster.record import Member, Record, Role, Step
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
+
+V = TypeVar("V")
+Ts = TypeVarTuple("Ts")
+T = TypeVar("T")
 
 FRESH_INTERVALS = 3
 """A probe's result counts for this many intervals; after that nobody knows."""
@@ -47,6 +51,21 @@ class Assessment:
     """Those that serving voters named lately, sorted."""
 
 
+def _remembering(work_out: Callable[[V, *Ts], T]) -> Callable[[V, *Ts], T]:
+    """The guards and plans of one step ask the same of the same value, many times over."""
+    last: tuple[V, tuple[*Ts], T] | None = None
+
+    def remembered(value: V, *more: *Ts) -> T:
+        nonlocal last
+        known = last
+        if known is None or known[0] is not value or known[1] != more:
+            last = known = (value, more, work_out(value, *more))
+        return known[2]
+
+    return update_wrapper(remembered, work_out)
+
+
+@_remembering
 def voters(record: Record) -> tuple[Member, ...]:
     """The voters of the configuration in force, as recorded."""
     return tuple(
@@ -58,23 +77,6 @@ def serves(record: Record, health: MemberHealth) -> bool:
     """Whether this is the word of a serving voter of the recorded cluster, not of another one at
     the same address."""
     return health.serving_voter and record.cluster_id in ("", health.cluster_id)
-
-
-def _remembering(
-    work_out: Callable[[Model, float], Assessment],
-) -> Callable[[Model, float], Assessment]:
-    """The guards and plans of one step ask the same of the same model, many times over."""
-    last: tuple[Model, float, Assessment] | None = None
-
-    @wraps(work_out)
-    def remembered(model: Model, now: float) -> Assessment:
-        nonlocal last
-        known = last
-        if known is None or known[0] is not model or known[1] != now:
-            last = known = (model, now, work_out(model, now))
-        return known[2]
-
-    return remembered
 
 
 @_remembering
@@ -89,9 +91,9 @@ def assess(model: Model, now: float) -> Assessment:
         if (latest := view.latest) is not None and serves(record, latest)
     }
     words = {name: (word.cluster_id, word.leader, word.term) for name, word in said.items()}
-    votes = Counter(words.values())
+    votes = list(words.values())
     # Sorted, so that a tie cannot depend on the order in which probes came back.
-    common = max(sorted(votes), key=votes.__getitem__, default=None)
+    common = max(sorted(set(votes)), key=votes.count, default=None)
     agreeing = tuple(name for name, word in words.items() if word == common)
     serving = bool(config) and has_quorum(len(agreeing), len(config)) and progressing(model, now)
     complete = len(agreeing) == len(config) == model.settings.cluster_size

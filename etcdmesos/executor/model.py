@@ -54,9 +54,9 @@ class Task:
     """Whether the agent has acknowledged any update of it."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Etcd:
-    """Our etcd: its process, and what it last said."""
+    """Our etcd: its process, and what it last said.  Without slots, for `changed`."""
 
     process: Process = Process.NONE
     run: int = 0
@@ -283,7 +283,7 @@ class Draft(draft.Draft[Model]):
 
     def with_etcd(self, **changes: Any) -> Self:
         """With these fields of the model's etcd replaced."""
-        return self.having(etcd=evolve(self.model.etcd, **changes))
+        return self.having(etcd=draft.changed(self.model.etcd, changes))
 
     def with_reseed(self, **changes: Any) -> Self:
         """With these fields of what reseeding has led to replaced."""

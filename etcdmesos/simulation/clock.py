@@ -66,7 +66,11 @@ class Clock:
 
     def call_after(self, delay: float, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function(*arguments)` in `delay` seconds."""
-        return self.call_at(self.now + delay, function, *arguments)
+        time = self.now + delay if delay > 0.0 else self.now
+        timer = Timer(time, function, arguments)
+        self._sequence += 1
+        heappush(self._queue, (time, self._sequence, timer))
+        return timer
 
     def next_time(self) -> float | None:
         """When the next call is due; None when nothing is."""

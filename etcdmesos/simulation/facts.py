@@ -133,7 +133,7 @@ class DataMoved(Fact):
     host: str
     source: str
     target: str
-    content: str
+    content: object
     """What lies in it: the same for the same bytes."""
 
 
@@ -250,7 +250,7 @@ class Settled(Fact):
     """How many voters etcd really lists; None when it is not known."""
     listed: int | None = None
     """How many members of any kind."""
-    data: Mapping[str, str] = {}
+    data: Mapping[str, object] = {}
     """What lies in every data directory, by host and path."""
     sound: bool = True
     """Whether a member that runs has data that can be read."""

@@ -6,7 +6,6 @@ executors by the commands that their cores ask for.  It judges nothing and chang
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from attrs import define
@@ -196,7 +195,7 @@ class Observer:
         assert isinstance(found, DataDirectory)
         self._world.say(host.name, f"{source} is now {target}")
         self._world.see(
-            f.DataMoved(host=host.name, source=source, target=target, content=fingerprint(found))
+            f.DataMoved(host=host.name, source=source, target=target, content=contents(found))
         )
 
     def removed(self, host: Host, path: str) -> None:
@@ -261,10 +260,10 @@ class Observer:
         deposed = record is not None and 0 < scheduler.epoch < record.epoch
         return self._world.settings.elected or not deposed
 
-    def _data(self) -> dict[str, str]:
+    def _data(self) -> dict[str, object]:
         """What lies in all data directories."""
         return {
-            f"{host.name}:{path}": fingerprint(found)
+            f"{host.name}:{path}": contents(found)
             for host in self._world.hosts.all()
             for path in host.disk.paths
             if isinstance(found := host.disk.read(path), DataDirectory) and not found.empty
@@ -325,12 +324,11 @@ def _can_be_forced(data: DataDirectory) -> bool:
     return not data.empty and not data.damaged and data.member_id in data.state().voters
 
 
-def fingerprint(data: DataDirectory) -> str:
-    """The same for the same bytes, and for no others."""
+def contents(data: DataDirectory) -> object:
+    """Equal for the same bytes, and for no others."""
     log = data.log
-    content = (
+    return (
         (data.member_id, data.cluster_id, data.hard_state, data.backend_index),
-        (log.base_index, log.base_term, len(log.entries), tuple(log.entries)),
+        (log.base_index, log.base_term, tuple(log.entries)),
         (sorted(data.only_in_backend), data.damaged),
     )
-    return hashlib.sha256(repr(content).encode()).hexdigest()

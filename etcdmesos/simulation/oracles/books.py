@@ -80,7 +80,7 @@ class Books:
     """By the generation that ended, how a reseed ended it."""
     ended_by_force: set[str] = field(factory=set)
     """Executors that were on record as not having confirmed a hold."""
-    aside: dict[str, str] = field(factory=dict)
+    aside: dict[str, object] = field(factory=dict)
     """By host and path, what lies in the data that were set aside."""
     checks: dict[str, int] = field(factory=dict)
     """How often each oracle judged."""
