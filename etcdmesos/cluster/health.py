@@ -122,6 +122,7 @@ def statuses(model: Model, member: Member) -> list[TaskStatus]:
     return [model.tasks[task.id] for task in member.tasks if task.id in model.tasks]
 
 
+@_remembering
 def leader_ended(model: Model, leader: str) -> bool:
     """Whether the member with etcd's id `leader` is proven to have ended.
 
@@ -195,6 +196,7 @@ def _between_leaders(model: Model, view: MemberView, now: float) -> bool:
     return leader_ended(model, latest.leader) or _too_many_ended(model)
 
 
+@_remembering
 def _too_many_ended(model: Model) -> bool:
     config = voters(model.record)
     return sum(model.ended(member) for member in config) > tolerated(len(config))
