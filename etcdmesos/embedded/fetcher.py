@@ -2,8 +2,8 @@
 
 Runs in threads with big buffers, so that a large binary neither stalls the event
 loop nor fills the memory. The cache is one agent's; executors that start at the
-same moment share one download. It writes its story to the sandbox's stderr as
-Mesos' fetcher does.
+same moment share one download. What cannot be had through the cache, or says no size,
+is fetched without it. It writes its story to the sandbox's stderr as Mesos' fetcher does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import zipfile
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 Json = dict[str, Any]
@@ -34,6 +34,9 @@ class FetchError(Exception):
     """One URI could not be brought in; the text is for the sandbox's stderr."""
 
 
+_FAILURES = (OSError, http.client.HTTPException, FetchError, ValueError)
+
+
 class Fetcher:
     """Fetches for one agent."""
 
@@ -41,6 +44,7 @@ class Fetcher:
         self._cache_dir = cache_dir
         self._timeout_seconds = timeout_seconds
         self._cached: dict[str, Future[Path]] = {}
+        self._files = 0
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="fetcher")
 
@@ -58,20 +62,21 @@ class Fetcher:
                 value = str(uri.get("value", ""))
                 _log(log, f"Fetching URI '{value}'")
                 try:
-                    target = self._fetch_one(uri, value, sandbox)
-                except (OSError, http.client.HTTPException, FetchError, ValueError) as error:
+                    target = self._fetch_one(uri, value, sandbox, log)
+                except _FAILURES as error:
                     _log(log, f"EXIT with status 1: Failed to fetch '{value}': {error}", "E")
                     raise FetchError(str(error)) from error
                 _log(log, f"Fetched '{value}' to '{target}'")
             if uris:
                 _log(log, f"Successfully fetched all URIs into '{sandbox}'")
 
-    def _fetch_one(self, uri: Json, value: str, sandbox: Path) -> Path:
+    def _fetch_one(self, uri: Json, value: str, sandbox: Path, log: IO[str]) -> Path:
         name = str(uri.get("output_file") or _basename(value))
         target = sandbox / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if uri.get("cache"):
-            _copy(self._from_cache(value), target)
+        cached = self._from_cache(value, log) if uri.get("cache") else None
+        if cached is not None:
+            _copy(cached, target)
         else:
             self._bring(value, target)
         if uri.get("executable"):
@@ -80,13 +85,15 @@ class Fetcher:
             _extract(target, sandbox)
         return target
 
-    def _from_cache(self, value: str) -> Path:
+    def _from_cache(self, value: str, log: IO[str]) -> Path | None:
+        """The file in the cache, brought there if need be; None if it cannot be."""
         with self._lock:
             future = self._cached.get(value)
             mine = future is None
             if future is None:
                 future = self._cached[value] = Future()
-                number = len(self._cached)
+                self._files += 1
+                number = self._files
         if mine:
             try:
                 future.set_result(self._fill_cache(value, number))
@@ -95,7 +102,12 @@ class Fetcher:
                 with self._lock:
                     self._cached.pop(value, None)
                 future.set_exception(error)
-        return future.result()
+        try:
+            return future.result()
+        except _FAILURES as error:
+            text = "Reverting to fetching directly into the sandbox for"
+            _log(log, f"{text} '{value}', due to failure to fetch through the cache: {error}", "W")
+            return None
 
     def _fill_cache(self, value: str, number: int) -> Path:
         self._cache_dir.mkdir(parents=True, exist_ok=True)
@@ -103,8 +115,11 @@ class Fetcher:
         if urlsplit(value).scheme in ("http", "https"):
             # Mesos asks for the size first, to make room in the cache.
             connection, answer = _request("HEAD", value, self._timeout_seconds)
-            answer.read()
+            size = answer.headers["Content-Length"]
+            answer.close()
             connection.close()
+            if not size or not size.isdigit() or int(size) == 0:
+                raise FetchError("URI reported content-length: none")
         self._bring(value, target)
         return target
 
@@ -124,7 +139,7 @@ class Fetcher:
             raise FetchError("A relative path was passed for the resource but the frameworks home")
 
 
-def _log(log: Any, text: str, level: str = "I") -> None:
+def _log(log: IO[str], text: str, level: str = "I") -> None:
     now = time.time()
     stamp = time.strftime("%Y%m%d %H:%M:%S", time.gmtime(now))
     log.write(f"{level}{stamp}.{int(now % 1 * 1e6):06d} {os.getpid():5d} fetcher] {text}\n")
@@ -162,9 +177,11 @@ def _request(
         answer = connection.getresponse()
         if answer.status in (301, 302, 303, 307, 308) and answer.headers["Location"]:
             value = urljoin(value, answer.headers["Location"])
+            answer.close()
             connection.close()
             continue
         if answer.status != 200:
+            answer.close()
             connection.close()
             text = f"Error downloading resource, received HTTP return code {answer.status}"
             raise FetchError(text)
