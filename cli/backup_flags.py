@@ -4,7 +4,6 @@ scheduler and etcd-mesos-ctl."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -146,6 +145,9 @@ def _secrets(path: str) -> tuple[str, ...]:
 
 
 def _tool() -> str:
+    # Not for every start: it takes a tenth of one.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return f"etcd-mesos {version('etcd-mesos')}"
     except PackageNotFoundError:
