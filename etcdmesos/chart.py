@@ -90,8 +90,7 @@ class Fired(Generic[D]):
 
 def read(name: str) -> Definition:
     """The definition of the chart shipped as `statecharts/<name>.yaml`.  Raises BadChart."""
-    content = pkgutil.get_data("etcdmesos.statecharts", f"{name}.yaml")
-    assert content is not None, "charts are where modules are"
+    content = pkgutil.get_data("etcdmesos.statecharts", f"{name}.yaml") or b""
     return parse(content.decode(), f"statecharts/{name}.yaml")
 
 
