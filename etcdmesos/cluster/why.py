@@ -239,7 +239,7 @@ _SENTENCES: Mapping[str, Callable[[Model, float], str]] = {
     "healthy": _healthy,
     "degraded": _degraded,
     "reconfiguring": _reconfiguring,
-    "reseeding": telling.of_the_attempt,
+    "reseeding": lambda model, _now: telling.of_the_attempt(model),
     "restoring": of_the_restore,
     "lost": _lost,
     "uninstalling": _uninstalling,

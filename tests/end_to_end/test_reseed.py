@@ -129,46 +129,6 @@ def make_room(client_url: str) -> None:
         call(client_url, "/v3/maintenance/alarm", {"action": "DEACTIVATE", **alarm})
 
 
-def test_quorum_goes_while_a_dead_member_is_removed(tmp_path: Path) -> None:
-    """Nobody knows whether the removal came about: the survivor is no quorum either way."""
-    with cluster(tmp_path) as here:
-        scheduler = here.scheduler.daemon.process.pid
-        with here.writing("etcd-3"):
-            here.kill("etcd-1")
-            seen(lambda: changing(here) == "remove", "the removal is on record")
-            with stopped(scheduler):
-                here.kill("etcd-2")
-        told = here.reseeded()
-        assert told["member"] == "etcd-3"
-        here.kept_what_it_promised(told)
-
-
-def changing(here: Cluster) -> str:
-    return str((here.stand.record()["change"] or {}).get("kind"))
-
-
-def test_quorum_goes_while_a_learner_joins(tmp_path: Path) -> None:
-    """It is held like the others, and the survivor that votes is the seed."""
-    with cluster(tmp_path) as here:
-        scheduler = here.scheduler.daemon.process.pid
-        with here.writing("etcd-3"):
-            here.kill("etcd-1")
-            until(lambda: joining(here), "a learner runs", 0.01)
-            with stopped(scheduler):
-                learner = joining(here)
-                here.kill("etcd-2")
-        told = here.reseeded()
-        assert told["member"] == "etcd-3"
-        assert learner not in here.members()
-        here.kept_what_it_promised(told)
-
-
-def joining(here: Cluster) -> str:
-    """The learner whose task runs."""
-    members = here.stand.record()["members"]
-    return next((m["name"] for m in members if m["step"] == "joining"), "")
-
-
 def test_the_best_survivors_disk_is_bad(tmp_path: Path) -> None:
     """Nothing can be written to it any more: the next one is the seed, and what only the best one
     had is missing and told."""
@@ -264,34 +224,3 @@ def test_every_etcd_is_killed_and_then_every_executor(tmp_path: Path) -> None:
         assert all(folder in here.why() for folder in folders)
         assert here.stats()["generation"] == before["generation"]
         assert not [line for line in processes_below(tmp_path) if "--name=etcd-" in line]
-
-
-STAGES = ("measuring", "holding", "copying", "seeding")
-
-
-def test_the_scheduler_is_killed_after_every_step(tmp_path: Path) -> None:
-    """Each time the next one goes on where the last one ended, or with what it finds done: one new
-    cluster, of the one snapshot."""
-    with cluster(tmp_path) as here:
-        survivor = etcd_of(here, "etcd-3")
-        with here.writing(), stopped(here.scheduler.daemon.process.pid):
-            here.kill("etcd-1", "etcd-2")
-            # So that the data has to be copied, too.
-            here.kill_etcds("etcd-3")
-            until(lambda: restarted(here, "etcd-3", survivor), "restarted in place")
-        for stage in STAGES:
-            seen(lambda: passed(here) >= STAGES.index(stage), stage)  # noqa: B023
-            here.restart_scheduler()
-        told = here.reseeded()
-        here.restart_scheduler()
-        assert here.reseeded() == told
-        assert len(here.stats()["reseeds"]) == 1
-        assert told["member"] == "etcd-3"
-        here.kept_what_it_promised(told)
-
-
-def passed(here: Cluster) -> int:
-    """How many stages are behind it."""
-    if here.stand.record()["reseeds"]:
-        return len(STAGES)
-    return STAGES.index(here.stage()) if here.stage() in STAGES else -1

@@ -50,7 +50,7 @@ def refusal(model: Model, now: float, member: str) -> str:
         return blocked
     reseed = model.record.reseed
     if reseed is not None and reseed.stage is Stage.SEEDING:
-        return f"a reseed is under way: {of_the_attempt(model, now)}"
+        return f"a reseed is under way: {of_the_attempt(model)}"
     return ""
 
 

@@ -16,9 +16,9 @@ from etcdmesos.cluster.model import Draft, Model, OrderSent
 from etcdmesos.cluster.record import Member, RecordedTask
 from etcdmesos.cluster.reseed.standing import (
     STOPPED,
-    answers,
     in_reach,
     report_of,
+    silent,
     stands,
 )
 from etcdmesos.orders import Order, Report, Standing
@@ -31,7 +31,7 @@ def send_orders(draft: Draft) -> Draft:
         sent = {task_id: one for task_id, one in view.sent.items() if task_id in reach}
         draft = draft.having(reseeding=evolve(view, sent=sent))
     for member in in_reach(draft.model):
-        order = order_for(draft.model, member, draft.now)
+        order = order_for(draft.model, member)
         if order is not None:
             draft = _send(draft, member.tasks[-1], order)
     return draft
@@ -56,7 +56,7 @@ def _send(draft: Draft, task: RecordedTask, order: Order) -> Draft:
     )
 
 
-def order_for(model: Model, member: Member, now: float) -> Order | None:
+def order_for(model: Model, member: Member) -> Order | None:
     """What `member`'s executor is to do now; None when it has done it, or nothing is asked."""
     reseed, task = model.record.reseed, member.tasks[-1]
     assert reseed is not None
@@ -67,7 +67,7 @@ def order_for(model: Model, member: Member, now: float) -> Order | None:
         "generation": reseed.generation,
     }
     if reseed.stage is Stage.MEASURING:
-        waited_for = to_measure(model, member, now)
+        waited_for = to_measure(model, member)
         return orders.TakeSnapshot(**whose) if waited_for else None
     if reseed.stage is Stage.RELEASING:
         released = stands(model, member, Standing.UNHELD)
@@ -99,12 +99,12 @@ def unanswered(draft: Draft, member: Member, limit: float) -> bool:
     return sent is not None and draft.now >= sent.since + limit
 
 
-def to_measure(model: Model, member: Member, now: float) -> bool:
+def to_measure(model: Model, member: Member) -> bool:
     """Whether a snapshot of the member's running etcd is still to be had."""
     report = report_of(model, member)
     if report is not None and (report.snapshot is not None or failed(report, orders.TakeSnapshot)):
         return False
-    return answers(model, member, now)
+    return not silent(model, member)
 
 
 def failed(report: Report | None, kind: type[Order]) -> str:

@@ -158,7 +158,7 @@ def _end_the_disobedient(draft: Draft, reseed: Reseed) -> Draft:
 def _measuring(draft: Draft, reseed: Reseed) -> Draft:
     """On to the hold, once everybody who answers has given a snapshot or could not."""
     limit = draft.model.settings.measure_limit
-    left = any(to_measure(draft.model, m, draft.now) for m in in_reach(draft.model))
+    left = any(to_measure(draft.model, m) for m in in_reach(draft.model))
     if left and not _overdue(draft, limit):
         return _waiting(draft, limit)
     return draft.recording(reseed=evolve(reseed, stage=Stage.HOLDING))

@@ -6,7 +6,7 @@ the epoch that it answers.
 
 from __future__ import annotations
 
-from etcdmesos.cluster.health import fresh_view, statuses
+from etcdmesos.cluster.health import statuses
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Member
 from etcdmesos.mesos.statuses import TaskState
@@ -54,10 +54,12 @@ def out_of_reach(model: Model, member: Member) -> bool:
     )
 
 
-def answers(model: Model, member: Member, now: float) -> bool:
-    """Whether the member's etcd answered its last probe, lately."""
-    view = fresh_view(model, member, now)
-    return view is not None and view.failing_since is None
+def silent(model: Model, member: Member) -> bool:
+    """Whether the member's etcd did not answer its last probe.
+
+    Who was not asked yet, as this scheduler has just taken over, is not silent.
+    """
+    return model.ended(member) or model.view(member.name).failing_since is not None
 
 
 def last_report(model: Model, member: Member) -> Report | None:

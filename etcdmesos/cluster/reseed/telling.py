@@ -38,50 +38,50 @@ def of_the_loss(model: Model, now: float) -> str:
     return f"quorum has been gone for {watched(model, now):.0f} s; {doing}{verdict.why}{left}"
 
 
-def of_the_attempt(model: Model, now: float) -> str:
+def of_the_attempt(model: Model) -> str:
     """What the attempt under way is waiting for."""
     reseed = model.record.reseed
     if reseed is None:
         return "is over"
     begun = f"reseeds in generation {reseed.generation}, as {reseed.why}: "
     if reseed.stage is Stage.RELEASING:
-        return f"does not reseed, as {reseed.why}: {_releasing(model, reseed, now)}"
+        return f"does not reseed, as {reseed.why}: {_releasing(model, reseed)}"
     tried = "; ".join(f"{name} {why}" for name, why in reseed.failures.items())
-    return begun + _DOING[reseed.stage](model, reseed, now) + (f" ({tried})" if tried else "")
+    return begun + _DOING[reseed.stage](model, reseed) + (f" ({tried})" if tried else "")
 
 
 def _names(members: list[Member]) -> str:
     return ", ".join(member.name for member in members)
 
 
-def _measuring(model: Model, _reseed: Reseed, now: float) -> str:
-    left = [m for m in in_reach(model) if to_measure(model, m, now)]
+def _measuring(model: Model, _reseed: Reseed) -> str:
+    left = [m for m in in_reach(model) if to_measure(model, m)]
     return f"waits for a snapshot of {_names(left)}" if left else "is about to hold the survivors"
 
 
-def _holding(model: Model, _reseed: Reseed, _now: float) -> str:
+def _holding(model: Model, _reseed: Reseed) -> str:
     left = [m for m in in_reach(model) if not stands(model, m, *STOPPED)]
     if left:
         return f"waits for {_names(left)} to confirm the hold"
     return may_seed(model).why
 
 
-def _copying(_model: Model, reseed: Reseed, _now: float) -> str:
+def _copying(_model: Model, reseed: Reseed) -> str:
     return f"waits for a snapshot of a copy of the data of {reseed.seed}"
 
 
-def _seeding(model: Model, reseed: Reseed, _now: float) -> str:
+def _seeding(model: Model, reseed: Reseed) -> str:
     seed = model.record.member(reseed.seed)
     missing = unverified(model, seed) if seed is not None else "it is gone"
     safe = "" if reseed.proven else "; a second cluster may serve until the old members are killed"
     return f"waits until {reseed.seed} serves as the seed: {missing}{safe}"
 
 
-def _releasing(model: Model, _reseed: Reseed, _now: float) -> str:
+def _releasing(model: Model, _reseed: Reseed) -> str:
     return f"waits for {_names(list(not_released(model)))} to be released"
 
 
-_DOING: Mapping[Stage, Callable[[Model, Reseed, float], str]] = {
+_DOING: Mapping[Stage, Callable[[Model, Reseed], str]] = {
     Stage.MEASURING: _measuring,
     Stage.HOLDING: _holding,
     Stage.COPYING: _copying,
