@@ -127,6 +127,18 @@ class EtcdStarted(Fact):
 
 
 @frozen(kw_only=True)
+class OrderHeard(Fact):
+    """An executor has heard an order that is meant for it."""
+
+    executor: str
+    epoch: int
+    epoch_seen: int
+    """The highest epoch on this executor's disk before that."""
+    recorded: bool
+    """The order changed what is on that disk."""
+
+
+@frozen(kw_only=True)
 class DataMoved(Fact):
     """A member's data directory was renamed."""
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
+from etcdmesos import orders
 from etcdmesos.cluster.record import Record, decode
 from etcdmesos.executor.commands import SendUpdate
 from etcdmesos.executor.controller import Controller
-from etcdmesos.executor.events import MemberProbed
+from etcdmesos.executor.events import MemberProbed, MessageReceived
 from etcdmesos.executor.model import ExecutorRecord, Model
 from etcdmesos.executor.settings import Settings
 from etcdmesos.simulation import facts as f
@@ -117,6 +118,8 @@ class Observer:
         if view is None:
             view = self._executors[task_id] = _ExecutorView(step.model)
         view.model = step.model
+        if isinstance(event, MessageReceived):
+            self._order_heard(task_id, event, before, step.model)
         if isinstance(event, MemberProbed) and event.health.serving_voter:
             view.served = True
         if before.phase != step.model.phase:
@@ -134,6 +137,20 @@ class Observer:
                         serving=view.served,
                     )
                 )
+
+    def _order_heard(
+        self, task_id: str, event: MessageReceived, before: Model, after: Model
+    ) -> None:
+        order = orders.decode(event.data)
+        if isinstance(order, orders.Order) and order.task_id == task_id:
+            self._world.see(
+                f.OrderHeard(
+                    executor=task_id,
+                    epoch=order.epoch,
+                    epoch_seen=before.record.epoch,
+                    recorded=after.record != before.record,
+                )
+            )
 
     # etcd
 

@@ -6,7 +6,7 @@ A mix of everything hides what only shows when most things are quiet (Groce et a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from random import Random
 from typing import Any
 
@@ -33,17 +33,21 @@ LOSING = 0.5
 """How many worlds have faults that take the quorum away."""
 AUTOMATIC, OPERATED = 0.8, 0.85
 """How many reseed by themselves, and have an operator who answers."""
+LATE_ORDERS = 0.1
+"""How many have orders that come after those of a later scheduler."""
+OVERTAKEN = reseeds.OrderOvertaken.__name__
 ZONED = 0.25
 """How many worlds have zones."""
 
 
-def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> Options:
+def draw(seed: int, faults: Collection[str], cluster_size: int | None = None) -> Options:
     """The world of a seed; `cluster_size` fixes that one choice and leaves the others."""
     random = Random(f"swarm {seed}")  # noqa: S311 (nothing secret)
     kinds = registered()
     rooms = (majorities.__name__, reseeds.__name__)
-    losing = [name for name in faults if kinds[name].__module__ in rooms]
-    usual = [name for name in faults if name not in losing]
+    names = sorted(set(faults) - {OVERTAKEN})
+    losing = [name for name in names if kinds[name].__module__ in rooms]
+    usual = [name for name in names if name not in losing]
     sizes = [size for size, often in SIZES for _ in range(often)]
     size = random.choice(sizes)
     size = size if cluster_size is None else cluster_size
@@ -68,7 +72,11 @@ def draw(seed: int, faults: Iterable[str], cluster_size: int | None = None) -> O
         elected=_elected(seed),
         session_timeout=_session_timeout(seed, unhurried),
         ping_timeout=max(random.choice((1.0, 1.0, 15.0)), min(unhurried, 15.0)),
-        faults={**_mix(random, sorted(usual)), **_losing_quorum(seed, sorted(losing))},
+        faults={
+            **_mix(random, usual),
+            **_losing_quorum(seed, losing),
+            **(_overtaken(seed) if OVERTAKEN in faults else {}),
+        },
         faults_wanted=random.randint(5, 12),
         fault_pause=fault_pause,
         fault_seconds=random.choice((1.0, 4.0, 15.0, 60.0)),
@@ -98,6 +106,13 @@ def _losing_quorum(seed: int, names: list[str]) -> dict[str, float]:
         return {}
     share, often = random.choice((0.15, 0.4, 0.8)), random.choice((1.0, OFTEN, OFTEN**2))
     return {name: often for name in names if random.random() < share}
+
+
+def _overtaken(seed: int) -> dict[str, float]:
+    """In few worlds orders of a later scheduler overtake others, and there often.  Drawn apart, so
+    that the rest of a world stays what it was."""
+    often = Random(f"overtaken {seed}").random() < LATE_ORDERS  # noqa: S311 (nothing secret)
+    return {OVERTAKEN: OFTEN**2} if often else {}
 
 
 def _elected(seed: int) -> bool:

@@ -16,6 +16,8 @@ from etcdmesos.step import Command
 if TYPE_CHECKING:
     from etcdmesos.simulation.world import World
 
+A_MOMENT = 0.05
+"""Seconds in which what is let go of arrives at the master."""
 ORDERS = (orders.TakeSnapshot, orders.Hold, orders.MeasureCopy, orders.Seed, orders.Release)
 
 
@@ -125,6 +127,39 @@ class OrdersLost(Fault):
 
         registry.message_fate = fate
         world.undo_after(self.seconds * 8, undo)
+
+
+@frozen(kw_only=True)
+class OrderOvertaken(Fault):
+    """A majority is killed; the first order that goes out is under way for so long that the orders
+    of a later scheduler come before it, as the one that gave it dies."""
+
+    def available(self, world: World) -> bool:
+        return (
+            world.mesos.registry.message_fate is None
+            and world.scheduler.running
+            and len(world.executors.running) > 2
+        )
+
+    def inject(self, world: World) -> None:
+        registry = world.mesos.registry
+        late = world.options.session_timeout + 5.0 + self.pick % 30
+        kill_a_majority(world, self.pick, 0.0, leave=2)
+
+        def overtake() -> None:
+            registry.message_fate = None
+            world.scheduler.kill()
+
+        def act(command: Command) -> bool:
+            if world.healed:
+                return True
+            if not isinstance(command, SendMessage) or registry.message_fate is not None:
+                return False
+            registry.message_fate = lambda: (late,)
+            world.clock.call_after(A_MOMENT, overtake)
+            return True
+
+        world.scheduler.watch(act)
 
 
 @frozen(kw_only=True)

@@ -9,7 +9,7 @@ from etcdmesos.cluster.events import TaskUpdated
 from etcdmesos.cluster.launch import initial_cluster
 from etcdmesos.cluster.record import Step
 from etcdmesos.member_spec import MemberSpec
-from etcdmesos.simulation.facts import EtcdStarted, Released, Stepped, Stored
+from etcdmesos.simulation.facts import EtcdStarted, OrderHeard, Released, Stepped, Stored
 from etcdmesos.simulation.oracles.books import Books
 from etcdmesos.simulation.oracles.registry import oracle
 from etcdmesos.simulation.oracles.told import RECONFIGURES
@@ -82,6 +82,13 @@ def executors_obey_the_highest_epoch(books: Books, fact: EtcdStarted) -> Iterato
     """No executor starts a member launched by an older epoch than the highest it has seen."""
     if fact.executor not in books.started and fact.epoch < fact.epoch_seen:
         yield f"{fact.executor} obeys epoch {fact.epoch} and has seen {fact.epoch_seen}"
+
+
+@oracle(Promise.INTENT, OrderHeard)
+def the_deposed_order_nothing(_books: Books, fact: OrderHeard) -> Iterator[str]:
+    """No executor obeys an order of an older epoch than the highest it has seen."""
+    if fact.recorded and fact.epoch < fact.epoch_seen:
+        yield f"{fact.executor} obeys an order of epoch {fact.epoch}, has seen {fact.epoch_seen}"
 
 
 @oracle(Promise.LINKS, Stepped)

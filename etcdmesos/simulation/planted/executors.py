@@ -116,3 +116,15 @@ def stays_after_a_kill() -> Cores:
     """After its last word the executor waits for the next task, for ever: a zombie that eats
     offers (recorded by the original)."""
     return executor_with(guards={"last_word_heard": lambda _: False})
+
+
+@planted("the_deposed_order_nothing")
+def takes_orders_of_an_old_epoch() -> Cores:
+    """An order is an order: its epoch is noted, and not compared with the highest one seen."""
+
+    def take(draft: Draft) -> Draft:
+        seen = draft.model.record.epoch
+        done = ACTIONS["take_message"](draft.with_record(epoch=0))
+        return done if done.model.record.epoch else done.with_record(epoch=seen)
+
+    return executor_with(actions={"take_message": take})

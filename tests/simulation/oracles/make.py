@@ -282,6 +282,10 @@ def etcd_started(number: int = 1, **changes: Any) -> f.EtcdStarted:
     return evolve(made, **changes)
 
 
+def order_heard(epoch: int, *, recorded: bool) -> f.OrderHeard:
+    return f.OrderHeard(executor="etcd-1-1", epoch=epoch, epoch_seen=2, recorded=recorded)
+
+
 def settled(held: Record = SERVED, phase: str = "healthy", **changes: Any) -> f.Settled:
     tasks = frozenset(task.id for m in held.members for task in m.tasks)
     made = f.Settled(

@@ -128,6 +128,11 @@ CASES = {
         breaks=(make.etcd_started(1, epoch=1, epoch_seen=2),),
         says="obeys epoch 1 and has seen 2",
     ),
+    "the_deposed_order_nothing": Case(
+        keeps=(make.order_heard(epoch=1, recorded=False), make.order_heard(epoch=2, recorded=True)),
+        breaks=(make.order_heard(epoch=1, recorded=True),),
+        says="obeys an order of epoch 1, has seen 2",
+    ),
     "nothing_changes_without_links": Case(
         keeps=(*ACCOUNTED, make.stepped(None, KILL)),
         breaks=(*ACCOUNTED[:-1], make.stepped(None, KILL)),
