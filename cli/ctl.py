@@ -72,6 +72,8 @@ def status(client: AdminClient, _values: Values) -> None:
         f"framework {stats['framework_id'] or 'not known yet'} at "
         f"{stats['master'] or 'no Mesos master'}"
     )
+    for told in (*stats["reseeds"][-1:], *stats["restores"][-1:]):
+        print(told["text"])
     for finding in stats["findings"]:
         print(f"{finding['name']}: {finding['text']}")
     if stats["members"]:

@@ -109,6 +109,8 @@ def _history(stats: Mapping[str, Any]) -> str:
     told = ""
     if stats["reseeds"]:
         told += "<h2>Reseeds</h2>" + _list(one["text"] for one in reversed(stats["reseeds"]))
+    if stats["restores"]:
+        told += "<h2>Restores</h2>" + _list(one["text"] for one in reversed(stats["restores"]))
     backups = stats["backups"]
     if backups is not None:
         newest = backups["newest"]

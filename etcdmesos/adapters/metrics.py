@@ -50,6 +50,7 @@ class Metrics(Collector):
         model, now = self._snapshot()
         yield from _of_the_cluster(model, now)
         yield from _of_the_last_reseed(model, now)
+        yield from _of_the_last_restore(model, now)
         yield from _of_backups(model, now)
         yield from _of_members(model, now)
         yield from _of_findings(model, now)
@@ -101,6 +102,20 @@ def _of_the_last_reseed(model: Model, _now: float) -> Iterator[Metric]:
         ):
             family = f"{PREFIX}last_reseed_{name}"
             yield GaugeMetricFamily(family, f"The last reseed: {text}", value=float(value))
+
+
+def _of_the_last_restore(model: Model, _now: float) -> Iterator[Metric]:
+    """Nothing, if there never was one."""
+    for last in model.record.restores[-1:]:
+        for name, text, value in (
+            ("timestamp_seconds", "When it was (Unix time)", last.at),
+            ("backup_timestamp_seconds", "When its backup was taken (Unix time)", last.taken_at),
+            ("generation", "Its generation", last.generation),
+            ("revision", "Writes above it are missing", last.revision),
+            ("highest_revision", "The highest revision seen before", last.highest_revision),
+        ):
+            family = f"{PREFIX}last_restore_{name}"
+            yield GaugeMetricFamily(family, f"The last restore: {text}", value=float(value))
 
 
 def _of_backups(model: Model, now: float) -> Iterator[Metric]:

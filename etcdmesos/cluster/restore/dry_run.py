@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from etcdmesos.backups.manifest import Manifest
-from etcdmesos.backups.names import origin_of
 from etcdmesos.backups.source import LATEST, NoSuchBackup, Source, Unsound, choose
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.reseed.stages import highest_revision
-from etcdmesos.cluster.restore.permission import refusal, source_of
+from etcdmesos.cluster.restore.permission import origin_wanted, refusal, source_of
 from etcdmesos.cluster.restore.telling import places
 from etcdmesos.errors import BadUsage
 from etcdmesos.moments import iso
@@ -45,8 +44,7 @@ def _backup(model: Model, source: Source) -> Manifest | None:
     catalogue = model.backups.catalogue
     if catalogue is None:
         raise NoSuchBackup("what lies at the target was not read yet")
-    own = origin_of(model.record.framework_id) if model.record.served else ""
-    return choose(catalogue, source, own)
+    return choose(catalogue, source, origin_wanted(model, source))
 
 
 def _of_the_backup(model: Model, backup: Manifest) -> list[str]:

@@ -5,6 +5,7 @@ Only where no member can be alive: a backup is older than what any living one ho
 
 from __future__ import annotations
 
+from etcdmesos.backups.names import origin_of
 from etcdmesos.backups.source import Source
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.restore.episode import Restore, Stage
@@ -51,11 +52,11 @@ def source_of(model: Model, text: str) -> Source:
         raise BadUsage(f"{text} {error}") from None
 
 
-def origin_wanted(model: Model, restore: Restore) -> str:
-    """Of which framework the newest backup must be: after a loss of the lost one's own, as others
-    of its name may share the target; for a new cluster of any ("")."""
-    own = model.record.served and restore.source == Source()
-    return model.record.framework_id if own else ""
+def origin_wanted(model: Model, source: Source) -> str:
+    """Of whom the newest backup must be: after a loss of the lost framework itself, as others of
+    its name may share the target; for a new cluster of any ("")."""
+    own = model.record.served and source == Source()
+    return origin_of(model.record.framework_id) if own else ""
 
 
 def automatic_at(model: Model) -> float:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from attrs import evolve
 
 from etcdmesos import orders
-from etcdmesos.backups.names import origin_of
 from etcdmesos.cluster import placement
 from etcdmesos.cluster.bootstrap import (
     launch_gang,
@@ -76,11 +75,11 @@ def _choosing(draft: Draft, restore: Restore) -> Draft:
         return draft
     if draft.now < view.again_at:
         return draft.waking(view.again_at)
-    origin = origin_wanted(draft.model, restore)
+    origin = origin_wanted(draft.model, restore.source)
     return draft.having(restoring=evolve(view, busy=True)).asking(
         CheckBackup(
             source=restore.source,
-            origin=origin_of(origin) if origin else "",
+            origin=origin,
             refused=tuple(restore.refused),
             seconds=settings.check_limit,
         )
