@@ -64,7 +64,10 @@ class MemberSpec:
         return f"{self.scheme}://{self.host}:{self.client_port}"
 
     def to_json(self) -> bytes:
-        return json.dumps(asdict(self), sort_keys=True).encode()
+        fields = asdict(self)
+        if not self.restores:
+            del fields["restores"]  # unknown to executors of before
+        return json.dumps(fields, sort_keys=True).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> MemberSpec:

@@ -77,8 +77,9 @@ def choose(
 ) -> Manifest:
     """The backup that `source` means: of the framework `origin` alone, if that is not "".
 
-    Those in `refused` are passed over, and nothing else is: the newest one is it, whatever its
-    state.  Raises NoSuchBackup, and Unsound when nobody needs to read that one to see that it is.
+    Those in `refused` are passed over, and so is a survivor's that has less than the newest that a
+    quorum vouched for.  Nothing else is: the newest one is it, whatever its state.  Raises
+    NoSuchBackup, and Unsound when nobody needs to read that one to see that it is.
     """
     counted = {manifest.name: manifest for manifest in catalogue.backups}
     names = sorted({*counted, *catalogue.broken}, reverse=True)
@@ -90,7 +91,10 @@ def choose(
         raise NoSuchBackup(_nothing(names, source, refused))
     if found[0] not in counted:
         raise Unsound(found[0], NO_WHOLE)
-    return counted[found[0]]
+    best = counted[found[0]]
+    vouched = (counted[name] for name in found if name in counted)
+    known = next((one for one in vouched if not one.survivor), best)
+    return known if known.revision > best.revision and best.survivor else best
 
 
 def _nothing(names: list[str], source: Source, refused: tuple[str, ...]) -> str:

@@ -55,6 +55,7 @@ def _of_the_backup(model: Model, backup: Manifest) -> list[str]:
     said = (
         f"backup {backup.name} of {iso(backup.taken_at)}, revision {backup.revision}, "
         f"{backup.size} bytes, of {backup.member} with etcd {backup.etcd_version}"
+        + (", taken without quorum" if backup.survivor else "")
     )
     return [said, seen] if seen else [said]
 
