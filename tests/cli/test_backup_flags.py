@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from etcdmesos.backups.retention import Keep
+from etcdmesos.backups.source import Source
 from etcdmesos.cli import backup_flags, ctl
 from etcdmesos.cli import scheduler_flags as flags
+from etcdmesos.cluster.restore.settings import RestoreSettings
 from etcdmesos.errors import BadUsage
 
 
@@ -67,4 +69,34 @@ def test_what_cannot_be_is_refused_in_one_line(arguments: list[str], says: str) 
 def test_what_ctl_cannot_do_is_refused_in_one_line(arguments: list[str], says: str) -> None:
     with pytest.raises(BadUsage) as caught:
         ctl.run(arguments, {})
+    assert says in str(caught.value)
+
+
+def restoring(*arguments: str) -> RestoreSettings:
+    return backup_flags.restore_settings(flags.parse(["-master=m:5050", *arguments], {}))
+
+
+def test_nothing_is_restored_without_being_asked() -> None:
+    assert restoring() == RestoreSettings()
+
+
+def test_what_is_restored_is_what_the_core_is_told() -> None:
+    found = restoring("-backup-url=s3://b", "-restore-from=latest", "-restore-older")
+    assert (found.source, found.older, found.automatic) == (Source(), True, False)
+    assert restoring("-restore-from=file:///srv/x").source == Source(path="/srv/x")
+    assert restoring("-backup-url=s3://b", "-restore-policy=auto").automatic
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["-restore-from=latest"], "-restore-from=latest: is no file:///path, and without"),
+        (["-backup-url=s3://b", "-restore-from=x"], "-restore-from=x: is neither latest nor"),
+        (["-restore-policy=auto"], "-restore-policy=auto needs -backup-url"),
+        (["-restore-policy=never"], "'never' is neither auto nor manual"),
+    ],
+)
+def test_what_cannot_be_restored_is_refused_in_one_line(arguments: list[str], says: str) -> None:
+    with pytest.raises(BadUsage) as caught:
+        restoring(*arguments)
     assert says in str(caught.value)

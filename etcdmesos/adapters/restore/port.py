@@ -107,7 +107,7 @@ class RestorePort:
                 # Opened for each reading: a target is used from one thread at a time.
                 opener = self._target
                 path = self._relay.lend(
-                    lambda: opener().read(file, seconds=seconds), size=point.size, seconds=seconds
+                    lambda: opener().read(file, seconds=seconds), seconds=seconds
                 )
                 return BackupLent(point=point, url=self._address + path)
             case _:
@@ -164,7 +164,7 @@ class RestorePort:
         saved = self._saved
         if saved is None or saved.point.path != command.point.path:
             saved = self._open(command.point.path)
-        path = self._relay.lend(saved.read, size=saved.point.size, seconds=command.seconds)
+        path = self._relay.lend(saved.read, seconds=command.seconds)
         return BackupLent(point=saved.point, url=self._address + path)
 
     def _keep(self, saved: Snapshot | None) -> None:

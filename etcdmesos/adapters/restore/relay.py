@@ -23,6 +23,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from etcdmesos.errors import EtcdMesosError
 
@@ -37,7 +38,6 @@ Reading = Callable[[], AbstractContextManager[Iterator[bytes]]]
 @frozen(kw_only=True)
 class _Loan:
     key: str
-    size: int
     until: float
     read: Reading
 
@@ -53,10 +53,10 @@ class Relay:
     def route(self) -> Route:
         return Route("/restore/{key}", self._answer, methods=["GET"])
 
-    def lend(self, read: Reading, *, size: int, seconds: float) -> str:
-        """The path at which `size` bytes can be fetched for so long; earlier ones are void."""
+    def lend(self, read: Reading, *, seconds: float) -> str:
+        """The path at which it can be fetched for so many seconds; earlier ones are void."""
         key = secrets.token_urlsafe(KEY_BYTES)
-        loan = _Loan(key=key, size=size, until=time.monotonic() + seconds, read=read)
+        loan = _Loan(key=key, until=time.monotonic() + seconds, read=read)
         with self._lock:
             self._loan = loan
         return f"/restore/{key}"
@@ -74,10 +74,24 @@ class Relay:
             blocks = await run_in_threadpool(_open, reading, loan)
         except EtcdMesosError as error:
             return PlainTextResponse(f"{error}\n", status_code=502)
-        headers = {"Content-Length": str(loan.size), "Cache-Control": "no-store"}
-        return StreamingResponse(
-            _blocks(reading, blocks), headers=headers, media_type="application/octet-stream"
-        )
+        return _Relayed(reading, blocks)
+
+
+class _Relayed(StreamingResponse):
+    """What is being read, as it comes; the reading ends with the answer, also when whoever fetches
+    goes away."""
+
+    def __init__(self, reading: contextlib.ExitStack, blocks: Iterator[bytes]) -> None:
+        self._reading = reading
+        # Without a length: an answer that ends early is no error of this server's.
+        headers = {"Cache-Control": "no-store"}
+        super().__init__(_told(blocks), headers=headers, media_type="application/octet-stream")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._reading.close()
 
 
 def _open(reading: contextlib.ExitStack, loan: _Loan) -> Iterator[bytes]:
@@ -96,10 +110,9 @@ def _from(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _blocks(reading: contextlib.ExitStack, blocks: Iterator[bytes]) -> Iterator[bytes]:
+def _told(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Ends early when the source breaks off: whoever fetches has the size and the hash."""
-    with reading:
-        try:
-            yield from blocks
-        except EtcdMesosError as error:
-            log.warning("a backup broke off while it was fetched", extra={"reason": str(error)})
+    try:
+        yield from blocks
+    except EtcdMesosError as error:
+        log.warning("a backup broke off while it was fetched", extra={"reason": str(error)})

@@ -41,12 +41,14 @@ class Faults:
     """Say 201, and keep so many bytes."""
     stall_reading: bool = False
     """Say nothing to whoever wants to read it."""
+    cut_reading_after: int = -1
+    """Cut whoever reads it off after so many bytes."""
     free: threading.Event = field(factory=threading.Event)
     """Ends a stall."""
 
     def heal(self) -> None:
         """Whoever is stalled is cut off; from now on all is well."""
-        self.refuse, self.stall_reading = 0, False
+        self.refuse, self.stall_reading, self.cut_reading_after = 0, False, -1
         self.stall_after = self.cut_after = self.full_after = self.truncate_to = -1
         self.free.set()
 
@@ -138,7 +140,8 @@ class Handler(BaseHTTPRequestHandler):
             self.say(404)
             return
         faults = self.server.faults
-        if faults.stall_reading and faults.hits(urlsplit(self.path).path):
+        hit = faults.hits(urlsplit(self.path).path)
+        if faults.stall_reading and hit:
             faults.free.wait(30)
             self.close_connection = True
             return
@@ -148,6 +151,9 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         with self.file().open("rb") as stream:
             while block := stream.read(BLOCK):
+                if hit and 0 <= faults.cut_reading_after <= stream.tell():
+                    self.close_connection = True
+                    return
                 self.wfile.write(block)
 
     def say(self, status: int, body: bytes = b"", **headers: str) -> None:

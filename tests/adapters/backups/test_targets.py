@@ -14,8 +14,11 @@ from etcdmesos.adapters.backups.library import Library
 from etcdmesos.adapters.backups.target import Target, TargetFailed
 from etcdmesos.backups.manifest import Manifest
 from etcdmesos.backups.names import origin_of
+from etcdmesos.backups.source import Source
+from etcdmesos.cluster.events import BackupDamaged
 from tests.adapters.backups.peers import TOKEN
 from tests.adapters.backups.places import CLUSTER, PLACES, access, send, snapshot_like, target_of
+from tests.adapters.restore.lending import Backups, fetch_of, fetched, scheduler
 from tests.real_etcd import free_port
 from tests.real_swift import BUCKET, KEY
 
@@ -230,3 +233,27 @@ def test_an_index_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path) -> Non
         with pytest.raises(TargetFailed, match="index"):
             target.write("b.json", b"two")
         assert index.read_bytes() == b"["
+
+
+def test_what_is_restored_comes_as_it_was_sent(
+    target: Target, place: Access, tmp_path: Path
+) -> None:
+    """Through the scheduler, to an executor without credentials: the one that is named, and the
+    newest; one that was cut short where it lies is refused by its name."""
+    backups = Backups(target)
+    older = backups.add(snapshot_like(500_000))
+    newest = backups.add(sent := snapshot_like(3_000_000), revision=9)
+    with scheduler(opener(place, CLUSTER)) as here:
+        assert here.sound(Source(name=older.name)).sha256 == older.sha256
+        point = here.sound()
+        assert (point.name, point.revision, point.size) == (newest.name, 9, len(sent))
+        saved = fetched(fetch_of(here.lends(point)), tmp_path)
+        assert (tmp_path / saved.path).read_bytes() == sent
+        way = target.way_in(f"{newest.name}.db", size=len(sent), seconds=60.0)
+        target.finish(f"{newest.name}.db", way, send(way, sent[:-100]))
+        assert here.checks() == BackupDamaged(
+            source=Source(),
+            name=newest.name,
+            reason="is damaged: it does not end in its own hash",
+        )
+        assert here.sound(None, newest.name).name == older.name
