@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
+
 from etcdmesos.backups.manifest import Manifest
 from etcdmesos.backups.source import LATEST, NoSuchBackup, Source, Unsound, choose
 from etcdmesos.cluster.model import Model
@@ -41,9 +43,11 @@ def _backup(model: Model, source: Source) -> Manifest | None:
     """The one that `source` means, as the target was last read; None for a path."""
     if source.path:
         return None
-    catalogue = model.backups.catalogue
+    catalogue, last = model.backups.catalogue, model.backups.last
     if catalogue is None:
         raise NoSuchBackup("what lies at the target was not read yet")
+    if last is not None and last not in catalogue.backups:
+        catalogue = evolve(catalogue, backups=(last, *catalogue.backups))
     return choose(catalogue, source, origin_wanted(model, source))
 
 
