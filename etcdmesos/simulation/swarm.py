@@ -22,8 +22,8 @@ VERSIONS = ("3.4.23", "3.5.30")
 PAUSES = (0.2, 0.5, 1.0, 4.0, 15.0, 60.0, 120.0, 240.0)
 """Some worlds are hit blow on blow, in others there is time to heal in between."""
 UNHURRIED = 1 / 2
-"""Of a pause.  The longer a world's story, the more seldom members are probed, agents pinged and
-keys written, so that no seed costs much more than another."""
+"""Of a pause.  The longer a world's story, the more seldom members are probed, agents pinged
+and (twice as often) keys written, so that no seed costs much more than another."""
 RARE, OFTEN = 0.2, 3.0
 ELECTED = 0.7
 """How many worlds have two schedulers and an election."""
@@ -81,7 +81,7 @@ def draw(seed: int, faults: Collection[str], cluster_size: int | None = None) ->
         fault_pause=fault_pause,
         fault_seconds=random.choice((1.0, 4.0, 15.0, 60.0)),
         early=random.random() < 0.5,
-        write_pause=max(random.choice((1.0, 3.0, 10.0)), unhurried),
+        write_pause=max(random.choice((1.0, 3.0, 10.0)), unhurried / 2),
         neighbour=random.random() < 0.04,
         **_reseeding(seed),
     )
