@@ -27,6 +27,8 @@ from etcdmesos.executor.events import (
 from etcdmesos.executor.model import ExecutorRecord, Model
 from etcdmesos.executor.settings import PROBE_INTERVAL, Settings
 from etcdmesos.ports import Post
+from etcdmesos.simulation.backups.storage import Storage
+from etcdmesos.simulation.backups.upload import UploadPort
 from etcdmesos.simulation.core_host import CoreHost
 from etcdmesos.simulation.etcd.client import EtcdClient
 from etcdmesos.simulation.etcd.data_directory import DataDirectory
@@ -268,6 +270,8 @@ class ExecutorHost:
         self.core.attach(self.etcd_port)
         self.core.attach(_ProbePort(hosts, container, self.core.post))
         self.core.attach(ReseedPort(hosts, container, self.core.post))
+        if hosts.storage is not None:
+            self.core.attach(UploadPort(hosts.storage, hosts, container, self.core.post))
         self.core.on_exit = self._exited
         host.processes.append(self)
         hosts.running.append(self)
@@ -315,16 +319,19 @@ class ExecutorHosts:
         on_step: OnStep | None = None,
         controller: Controller | None = None,
         watcher: Watcher | None = None,
+        storage: Storage | None = None,
     ) -> None:
         """`version`: of the etcd that executors bring with them; `probe_interval`: between two of
         their looks at an etcd that serves; `controller`: their core, the
-        real one if none is given; `watcher`: told of what is done to data directories."""
+        real one if none is given; `watcher`: told of what is done to data directories; `storage`:
+        where backups go, if anywhere."""
         self.etcd = etcd
         self.version = version
         self.probe_interval = probe_interval
         self.on_step = on_step
         self.controller = controller or Controller()
         self.watcher = watcher
+        self.storage = storage
         self.running: list[ExecutorHost] = []
         """In the order of their starts."""
         self.pids = 0

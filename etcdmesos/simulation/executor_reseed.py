@@ -322,7 +322,13 @@ class _Saving:
 
 
 def sha256_of(snapshot: Snapshot) -> str:
-    """A number that no other content has."""
+    """Of the whole file, in hex."""
+    return hashlib.sha256(content_of(snapshot)).hexdigest()
+
+
+def content_of(snapshot: Snapshot) -> bytes:
+    """The file: what no other content has, and the hash it ends in."""
     state = snapshot.state
     content = (snapshot.cluster_id, state.applied, state.revision, sorted(state.keys.items()))
-    return hashlib.sha256(repr(content).encode()).hexdigest()
+    data = repr(content).encode()
+    return data + hashlib.sha256(data).digest()

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from etcdmesos.backups.manifest import Manifest
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.step import Command, Event, Step
 
 __all__ = [
+    "BackupCounts",
+    "BackupRemoved",
     "ClusterForced",
     "Committed",
     "DataMoved",
@@ -240,6 +243,36 @@ class WriteAcknowledged(Fact):
     revision: int = 0
     index: int = 0
     """raft's, of its entry; 0: not known."""
+
+
+# Where backups lie
+
+
+@frozen(kw_only=True)
+class BackupCounts(Fact):
+    """A manifest was written: from now on the backup counts."""
+
+    manifest: Manifest
+    sound: bool
+    """What lies beside it is what it says."""
+    revision: int = 0
+    """In the snapshot, of which it was taken."""
+    learner: bool = False
+    """It was taken of a learner."""
+
+
+@frozen(kw_only=True)
+class BackupRemoved(Fact):
+    """A backup, or a snapshot that never counted, goes."""
+
+    name: str
+    age: float
+    """Seconds."""
+    counted: bool
+    abandoned: bool
+    """It was given up on the way, and is none of the old ones."""
+    left: tuple[Manifest, ...]
+    """Of all that count and are sound."""
 
 
 # The end

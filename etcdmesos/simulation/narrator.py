@@ -67,6 +67,13 @@ def _event(event: Event) -> str:
         return "no record" if record is None else f"record of epoch {record.epoch}"
     if isinstance(event, e.MasterStateRead):
         return f"master's state: {event.state.outstanding_agents} agents outstanding"
+    if isinstance(event, e.CatalogueRead):
+        found = event.catalogue
+        return f"{len(found.backups)} backups, {len(found.unfinished)} unfinished ones"
+    if isinstance(event, e.BackupOpened):
+        return f"a way in for {event.name}"
+    if isinstance(event, e.BackupCounted):
+        return f"{event.manifest.name} counts"
     if isinstance(event, e.ExecutorSaid):
         return _message(event.data)
     reason = getattr(event, "reason", "") or getattr(event, "agent_id", "")
@@ -89,6 +96,8 @@ def _command(command: Command) -> str:
         return f"{name} {', '.join(task for task, _ in command.tasks) or 'everything'}"
     if isinstance(command, c.SendMessage):
         return _message(command.data)
+    if isinstance(command, c.AbandonBackup | c.DeleteBackup):
+        return f"{name} {command.name}"
     if isinstance(command, c.Exit):
         return f"{name} {command.status} {command.reason}"
     return name
@@ -103,6 +112,11 @@ def _message(data: bytes) -> str:
         saved = f", snapshot of {message.snapshot.revision}" if message.snapshot else ""
         at = f"{message.epoch}, generation {message.generation}"
         return f"{task} is {message.standing.value}, epoch {at}{saved}{failed}"
+    if isinstance(message, orders.Backup | orders.CancelBackup):
+        return f"{name} {task}, {message.name}"
+    if isinstance(message, orders.BackupReport):
+        failed = f": {message.reason}" if message.reason else ""
+        return f"{task} says {message.name} is {message.sending.value}{failed}"
     generation = getattr(message, "generation", 0)
     return f"{name} {task}, generation {generation}"
 

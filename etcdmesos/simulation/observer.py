@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import define
 
 from etcdmesos import orders
+from etcdmesos.backups.manifest import Manifest
 from etcdmesos.cluster.record import Record, decode
 from etcdmesos.executor.commands import SendUpdate
 from etcdmesos.executor.controller import Controller
@@ -18,6 +19,7 @@ from etcdmesos.executor.events import MemberProbed, MessageReceived
 from etcdmesos.executor.model import ExecutorRecord, Model
 from etcdmesos.executor.settings import Settings
 from etcdmesos.simulation import facts as f
+from etcdmesos.simulation.backups.storage import Taken
 from etcdmesos.simulation.etcd import EtcdProcess
 from etcdmesos.simulation.etcd.data_directory import DataDirectory
 from etcdmesos.simulation.etcd.log import Entry, Kind
@@ -151,6 +153,26 @@ class Observer:
                     recorded=after.record != before.record,
                 )
             )
+
+    # Where backups lie
+
+    def backup_counts(self, manifest: Manifest, taken: Taken | None) -> None:
+        """A manifest was written."""
+        self._world.say("backups", f"{manifest.name} counts")
+        self._world.see(
+            f.BackupCounts(
+                manifest=manifest,
+                sound=taken is not None,
+                revision=taken.revision if taken is not None else 0,
+                learner=taken is not None and taken.learner,
+            )
+        )
+
+    def backup_removed(self, removed: f.BackupRemoved) -> None:
+        """A backup, or what was left of one, is gone."""
+        what = "given up" if removed.abandoned else "deleted"
+        self._world.say("backups", f"{removed.name} is {what}")
+        self._world.see(removed)
 
     # etcd
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etcdmesos.adapters.etcd_gateway import GatewayError
-from etcdmesos.cluster.events import ReseedAsked
+from etcdmesos.cluster.events import BackupAsked, ReseedAsked
 from etcdmesos.cluster.why import why
 from etcdmesos.simulation.etcd import EtcdClient, EtcdProcess
 from etcdmesos.simulation.etcd.client import Alarm
@@ -55,6 +55,11 @@ class Operator:
         """`POST /reseed`, whatever comes of it."""
         self._asked += 1
         self._world.scheduler.post(ReseedAsked(number=self._asked, member=member))
+
+    def back_up(self) -> None:
+        """`POST /backup`, whatever comes of it."""
+        self._asked += 1
+        self._world.scheduler.post(BackupAsked(number=self._asked))
 
     def look_after(self) -> None:
         """From now on, order a reseed whenever that is what is waited for."""

@@ -7,6 +7,8 @@ from functools import cache
 
 from attrs import field, frozen
 
+from etcdmesos.backups.retention import Keep
+from etcdmesos.cluster.backups.settings import BackupSettings
 from etcdmesos.cluster.constraints import parse
 from etcdmesos.cluster.controller import Controller
 from etcdmesos.cluster.model import Model
@@ -25,6 +27,10 @@ PROBE_INTERVAL_SETTLING = 0.25
 """Seconds; nobody waits for a simulated start, and its probes would be most of a schedule."""
 STANDBY_LOOK = 60.0
 """Seconds, and four probes; nobody reads what a simulated standby shows."""
+
+
+BACKUP_AGAIN = 10.0
+"""Seconds to the first repetition of a backup that failed; simulated faults are short."""
 
 
 @frozen
@@ -83,6 +89,13 @@ class Options:
     """As the scheduler's flags have them."""
     operator: bool = True
     """Whether somebody orders a reseed at last, when that is waited for."""
+    backup_interval: float = 0.0
+    """Between two backups; 0: none are taken."""
+    backup_keep: int = 48
+    backup_partial: bool = False
+    """Whether the target keeps what was cut off half-way."""
+    backups_lost: bool = False
+    """Whether the target never takes anything again once all else is healed."""
     neighbour: bool = False
     """Whether another framework of the same name has tasks at first."""
 
@@ -125,6 +138,18 @@ class Options:
             # Nobody waits an hour for a simulated attempt.
             reseed_again=10.0,
             reseed_again_most=60.0,
+            backups=self._backups(),
+        )
+
+    def _backups(self) -> BackupSettings | None:
+        if not self.backup_interval:
+            return None
+        return BackupSettings(
+            target="s3://simulated/etcd",
+            tool="etcd-mesos simulated",
+            interval=self.backup_interval,
+            keep=Keep(count=self.backup_keep),
+            again_first=BACKUP_AGAIN,
         )
 
     def _restorer(self) -> Restorer:

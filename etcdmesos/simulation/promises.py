@@ -88,6 +88,12 @@ class Promise(enum.Enum):
         outstanding.""",
     )
     WRITES = ("10", "A write that etcd acknowledged survives the loss of any minority.")
+    BACKUPS = (
+        "12",
+        """A backup counts only when its hash was verified at the destination; an older one is
+        deleted only after that. One at a time, of a voter that has all that was published; a
+        failing one blocks nothing else.""",
+    )
     STRAYS = ("11", "A task the record does not know is adopted or killed, never ignored.")
     REPLACED = (
         "H1",

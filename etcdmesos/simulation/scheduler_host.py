@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from etcdmesos.cluster.commands import AnswerOperator, ProbeMember, ProbeProgress
 from etcdmesos.cluster.events import StopAsked
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.observe.store import FIRST_SAVE
 from etcdmesos.cluster.record import Record
 from etcdmesos.simulation import facts as f
+from etcdmesos.simulation.backups.port import BackupPort
+from etcdmesos.simulation.backups.storage import UNIX_START
 from etcdmesos.simulation.core_host import CoreHost
 from etcdmesos.simulation.etcd import EtcdClient
 from etcdmesos.simulation.etcd_port import EtcdPort
@@ -116,12 +120,16 @@ class SchedulerHost:
         self._watches = []
         clock = ProcessClock(world.clock)
         client = world.zookeeper_client(clock, self.host.name, self.process)
+        offset = world.random.uniform(0.0, 1e5)
+        settings = world.settings
+        if world.storage is not None:
+            settings = evolve(settings, wall_clock=UNIX_START - offset)
         core: CoreHost[Model, Record] = CoreHost(
             world.clock,
             self._step,
-            world.cores.start(world.settings),
+            world.cores.start(settings),
             ZooKeeperRecord(client, world.record_path),
-            offset=world.random.uniform(0.0, 1e5),
+            offset=offset,
         )
         core.before_command = self._before_command
         core.before_save = self._before_save
@@ -129,6 +137,10 @@ class SchedulerHost:
         core.on_error = self._failed
         core.attach(EtcdPort(EtcdClient(world.network, self.host.name), core.post))
         core.attach(_Answers())
+        if world.storage is not None:
+            core.attach(
+                BackupPort(world.storage, clock, self.host.name, core.post, self._framework_id)
+            )
         for port in world.mesos_ports(self.host.name, core.post):
             core.attach(port)
         self._core, self._clock = core, clock
@@ -140,6 +152,9 @@ class SchedulerHost:
             name = f"{self.host.name}-{self.process}"
             Election(client, clock, world.election_path, name, core.post).start()
         core.start(TimerFired())
+
+    def _framework_id(self) -> str:
+        return self._core.model.record.framework_id if self._core is not None else ""
 
     def kill(self) -> None:
         """SIGKILL; the supervisor starts the next one."""

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from etcdmesos.cluster.settings import ReseedPolicy
-from etcdmesos.simulation.faults import majorities, registered, reseeds
+from etcdmesos.simulation.faults import backups, majorities, registered, reseeds
 from etcdmesos.simulation.options import Options
 
 __all__ = ["draw"]
@@ -38,16 +38,19 @@ LATE_ORDERS = 0.1
 OVERTAKEN = reseeds.OrderOvertaken.__name__
 ZONED = 0.25
 """How many worlds have zones."""
+BACKED_UP = 0.3
+"""How many worlds take backups."""
 
 
 def draw(seed: int, faults: Collection[str], cluster_size: int | None = None) -> Options:
     """The world of a seed; `cluster_size` fixes that one choice and leaves the others."""
     random = Random(f"swarm {seed}")  # noqa: S311 (nothing secret)
     kinds = registered()
-    rooms = (majorities.__name__, reseeds.__name__)
+    apart = (majorities.__name__, reseeds.__name__)
     names = sorted(set(faults) - {OVERTAKEN})
-    losing = [name for name in names if kinds[name].__module__ in rooms]
-    usual = [name for name in names if name not in losing]
+    losing = [name for name in names if kinds[name].__module__ in apart]
+    of_backups = [name for name in names if kinds[name].__module__ == backups.__name__]
+    usual = [name for name in names if name not in (*losing, *of_backups)]
     sizes = [size for size, often in SIZES for _ in range(often)]
     size = random.choice(sizes)
     size = size if cluster_size is None else cluster_size
@@ -59,6 +62,7 @@ def draw(seed: int, faults: Collection[str], cluster_size: int | None = None) ->
         agents = max(agents, 2 * size)  # each half has room, and a free agent is often of the wrong
     fault_pause = random.choice(PAUSES)
     unhurried = UNHURRIED * fault_pause
+    backing_up, backup_faults = _backing_up(seed, of_backups)
     return Options(
         seed=seed,
         cluster_size=size,
@@ -76,6 +80,7 @@ def draw(seed: int, faults: Collection[str], cluster_size: int | None = None) ->
             **_mix(random, usual),
             **_losing_quorum(seed, losing),
             **(_overtaken(seed) if OVERTAKEN in faults else {}),
+            **backup_faults,
         },
         faults_wanted=random.randint(5, 12),
         fault_pause=fault_pause,
@@ -84,6 +89,7 @@ def draw(seed: int, faults: Collection[str], cluster_size: int | None = None) ->
         write_pause=max(random.choice((1.0, 3.0, 10.0)), unhurried / 2),
         neighbour=random.random() < 0.04,
         **_reseeding(seed),
+        **backing_up,
     )
 
 
@@ -113,6 +119,22 @@ def _overtaken(seed: int) -> dict[str, float]:
     that the rest of a world stays what it was."""
     often = Random(f"overtaken {seed}").random() < LATE_ORDERS  # noqa: S311 (nothing secret)
     return {OVERTAKEN: OFTEN**2} if often else {}
+
+
+def _backing_up(seed: int, names: list[str]) -> tuple[dict[str, Any], dict[str, float]]:
+    """In some worlds backups are taken, and what breaks with them exists; the others stay what they
+    were."""
+    random = Random(f"backing up {seed}")  # noqa: S311 (nothing secret)
+    if random.random() >= BACKED_UP:
+        return {}, {}
+    options = {
+        "backup_interval": random.choice((60.0, 300.0, 1800.0)),
+        "backup_keep": random.choice((1, 2, 3, 48)),
+        "backup_partial": random.random() < 0.5,
+        "backups_lost": random.random() < 0.2,
+    }
+    share, often = random.choice((0.3, 0.6)), random.choice((1.0, OFTEN))
+    return options, {name: often for name in names if random.random() < share}
 
 
 def _elected(seed: int) -> bool:

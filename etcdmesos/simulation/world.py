@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from etcdmesos.executor.settings import PROBE_INTERVAL
 from etcdmesos.ports import CommandPort, Post
+from etcdmesos.simulation.backups.storage import PARTY, Storage
 from etcdmesos.simulation.channel import Channels
 from etcdmesos.simulation.clock import Clock
 from etcdmesos.simulation.etcd import EtcdWorld
@@ -74,12 +75,15 @@ class World:
         self.etcd = EtcdWorld(self.clock, self.network, self.hosts, self.random)
         self.operator = Operator(self)
         self.observer = Observer(self)
+        self.storage = self._backup_storage()
+        """Where backups go; None when none are taken."""
         self.executors = ExecutorHosts(
             self.etcd,
             options.etcd_version,
             probe_interval=max(PROBE_INTERVAL, options.probe_interval),
             controller=WatchedExecutor(self.observer, self.cores),
             watcher=self.observer,
+            storage=self.storage,
         )
         agents = [self.hosts.add(f"agent-{n}") for n in range(1, options.agents + 1)]
         self.mesos = SimulatedMesos(
@@ -94,9 +98,7 @@ class World:
             ),
         )
         self.mesos.on_call = self.observer.obeyed
-        # Of its own, so that how often schedulers ask it shifts nothing else.
-        random = Random(f"zookeeper {options.seed}")  # noqa: S311 (nothing secret)
-        self.zookeeper = ZooKeeper(self.network, random, self._written)
+        self.zookeeper = ZooKeeper(self.network, self._apart("zookeeper"), self._written)
         self._connections = Channels(self.network)
         folder = f"/{self.settings.framework_name}"
         self.record_path, self.election_path = f"{folder}/record", f"{folder}/election"
@@ -112,6 +114,17 @@ class World:
         self._undo: dict[int, Callable[[], None]] = {}
         self._undone = 0
         self._processes = 0
+
+    def _backup_storage(self) -> Storage | None:
+        if not self.options.backup_interval:
+            return None
+        self.network.add_party(PARTY)
+        random, partial = self._apart("backups"), self.options.backup_partial
+        return Storage(self.clock, self.network, random, self.observer, keeps_partial=partial)
+
+    def _apart(self, what: str) -> Random:
+        """Chance of its own, so that how often it is asked shifts nothing else."""
+        return Random(f"{what} {self.options.seed}")  # noqa: S311 (nothing secret)
 
     def start(self) -> None:
         """Start Mesos and the scheduler."""
@@ -206,6 +219,9 @@ class World:
         self.network.heal_all()
         self.zookeeper.come_back()
         self.zookeeper.fate, self.zookeeper.stall = None, 0.0
+        if self.storage is not None:
+            self.storage.heal()
+            self.storage.refusing = self.options.backups_lost
         self.mesos.resume_master()
         self.mesos.start_master()
         self.mesos.registry.launches_to_refuse = 0

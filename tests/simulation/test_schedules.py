@@ -88,7 +88,7 @@ def test_seeds_draw_different_worlds() -> None:
 @pytest.mark.parametrize("kind", registered().values(), ids=lambda kind: kind.name)
 def test_every_fault_can_happen_and_heals(kind: type[Fault]) -> None:
     """Alone in a healthy cluster of three, it leaves a world that can exist and that ends well."""
-    world = World(Options(seed=1))
+    world = World(Options(seed=1, backup_interval=60.0))
     world.start()
     world.run(10.0)
     fault = kind(pick=8, seconds=5.0)

@@ -75,7 +75,7 @@ class BackupPort:
         try:
             if self._closed.is_set():
                 raise TargetFailed("the scheduler is closing")
-            event = self._carry_out(command)
+            event = carry_out(command, *self._target())
         except TargetFailed as error:
             event = CommandFailed(command=command, reason=str(error))
         except Exception as error:
@@ -86,29 +86,33 @@ class BackupPort:
             event = CommandFailed(command=command, reason=reason)
         self._post(event)
 
-    def _carry_out(self, command: Command) -> Event:
+    def _target(self) -> tuple[Target, Library]:
         if self._opened is None:
             target = self._opener()
             self._opened = target, Library(target, self._cluster, self._wall_clock)
-        target, library = self._opened
-        match command:
-            case ReadCatalogue():
-                return CatalogueRead(catalogue=library.catalogue())
-            case OpenBackup():
-                name = library.new_name(command.origin, command.generation, command.epoch)
-                way = target.way_in(name + SNAPSHOT, size=command.size, seconds=command.seconds)
-                return BackupOpened(name=name, taken_at=taken_at(name), way=way)
-            case CountBackup(manifest=manifest):
-                target.finish(manifest.name + SNAPSHOT, command.way, command.tags)
-                library.count(manifest, seconds=command.seconds)
-                return BackupCounted(manifest=manifest)
-            case AbandonBackup(name=name):
-                # Its being counted may have been given up by then, and done all the same.
-                if name + MANIFEST not in target.files():
-                    target.abandon(name + SNAPSHOT, command.way)
-                return CommandDone(command=command)
-            case DeleteBackup(name=name):
-                library.delete(name)
-                return CommandDone(command=command)
-            case _:
-                return CommandFailed(command=command, reason="not for this port")
+        return self._opened
+
+
+def carry_out(command: Command, target: Target, library: Library) -> Event:
+    """Do what `command` asks of the target, and say what came of it.  Raises TargetFailed."""
+    match command:
+        case ReadCatalogue():
+            return CatalogueRead(catalogue=library.catalogue())
+        case OpenBackup():
+            name = library.new_name(command.origin, command.generation, command.epoch)
+            way = target.way_in(name + SNAPSHOT, size=command.size, seconds=command.seconds)
+            return BackupOpened(name=name, taken_at=taken_at(name), way=way)
+        case CountBackup(manifest=manifest):
+            target.finish(manifest.name + SNAPSHOT, command.way, command.tags)
+            library.count(manifest, seconds=command.seconds)
+            return BackupCounted(manifest=manifest)
+        case AbandonBackup(name=name):
+            # Its being counted may have been given up by then, and done all the same.
+            if name + MANIFEST not in target.files():
+                target.abandon(name + SNAPSHOT, command.way)
+            return CommandDone(command=command)
+        case DeleteBackup(name=name):
+            library.delete(name)
+            return CommandDone(command=command)
+        case _:
+            return CommandFailed(command=command, reason="not for this port")

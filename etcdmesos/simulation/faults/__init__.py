@@ -6,6 +6,7 @@ business of those that are hit.  None decides when it happens: see `schedule` an
 
 from etcdmesos.simulation.faults import (
     agents,
+    backups,
     coincidences,
     etcds,
     executors,
@@ -21,6 +22,7 @@ from etcdmesos.simulation.faults.base import Fault, registered
 
 _ROOMS = (
     agents,
+    backups,
     coincidences,
     etcds,
     executors,

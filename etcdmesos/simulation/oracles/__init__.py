@@ -5,6 +5,7 @@ accepts and one that it refuses in `tests/simulation/oracles`.
 """
 
 from etcdmesos.simulation.oracles import (
+    backups,
     bootstrap,
     executors,
     health,
@@ -22,6 +23,7 @@ from etcdmesos.simulation.oracles.books import Books
 from etcdmesos.simulation.oracles.registry import Judge, Oracle, registered
 
 _ROOMS = (
+    backups,
     bootstrap,
     executors,
     health,

@@ -17,6 +17,7 @@ from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.simulation import facts as f
+from etcdmesos.simulation.oracles.backup_books import BackupBooks
 from etcdmesos.simulation.oracles.told import RECONFIGURES, Told, hear
 
 
@@ -82,6 +83,7 @@ class Books:
     """Executors that were on record as not having confirmed a hold."""
     aside: dict[str, object] = field(factory=dict)
     """By host and path, what lies in the data that were set aside."""
+    backups: BackupBooks = field(factory=BackupBooks)
     checks: dict[str, int] = field(factory=dict)
     """How often each oracle judged."""
     phases: dict[str, int] = field(factory=dict)
@@ -120,6 +122,8 @@ class Books:
 
 def _stepped(books: Books, fact: f.Stepped) -> None:
     told = books.to(fact.process)
+    if isinstance(fact.event, e.BackupCounted):
+        books.backups.over(fact.process, fact.event.manifest.name)
     for command in fact.step.commands:
         if isinstance(command, c.Launch | c.Decline):
             told.offered -= set(command.offer_ids)
@@ -130,6 +134,7 @@ def _stepped(books: Books, fact: f.Stepped) -> None:
 
 def _released(books: Books, fact: f.Released) -> None:
     told = books.to(fact.process)
+    books.backups.released(fact, books.record_of(fact.process))
     if isinstance(fact.command, RECONFIGURES):
         told.changing, told.listing_stands = fact.command, False
         told.asked_since_write = True
@@ -208,6 +213,11 @@ def _moved(books: Books, fact: f.DataMoved) -> None:
         books.aside[f"{fact.host}:{fact.target}"] = fact.content
 
 
+def _backup_counts(books: Books, fact: f.BackupCounts) -> None:
+    if fact.manifest.survivor:
+        books.backups.survivors.add(fact.manifest.name)
+
+
 _NOTES: dict[type[f.Fact], Callable[[Books, Any], None]] = {
     f.Stepped: _stepped,
     f.Released: _released,
@@ -218,4 +228,5 @@ _NOTES: dict[type[f.Fact], Callable[[Books, Any], None]] = {
     f.LearnerCaughtUp: _caught_up,
     f.WriteAcknowledged: _acknowledged,
     f.DataMoved: _moved,
+    f.BackupCounts: _backup_counts,
 }

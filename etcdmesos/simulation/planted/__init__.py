@@ -4,6 +4,7 @@ Nothing in here is reached by the product.
 """
 
 from etcdmesos.simulation.planted import (
+    backups,
     bootstraps,
     executors,
     intents,
@@ -18,6 +19,7 @@ from etcdmesos.simulation.planted import (
 from etcdmesos.simulation.planted.registry import PlantedBug, registered
 
 _ROOMS = (
+    backups,
     bootstraps,
     executors,
     intents,

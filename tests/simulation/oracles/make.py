@@ -26,7 +26,7 @@ from etcdmesos.simulation.oracles.registry import Judge
 from etcdmesos.simulation.promises import PromiseBroken
 from etcdmesos.step import Command, CommandDone, Event, Step
 
-OPTIONS = Options(constraints="hostname:UNLIKE:forbidden")
+OPTIONS = Options(constraints="hostname:UNLIKE:forbidden", backup_interval=60.0)
 SETTINGS = OPTIONS.settings()
 NOWHERE = MasterState(
     registered_agents=frozenset(), outstanding_agents=0, unreachable_agents=0, frameworks=()

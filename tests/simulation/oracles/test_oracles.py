@@ -13,7 +13,7 @@ from etcdmesos.mesos.statuses import TaskState, TaskStatus
 from etcdmesos.simulation import facts as f
 from etcdmesos.simulation.oracles import registered
 from etcdmesos.step import Step
-from tests.simulation.oracles import leaderships, make, reconfigurations, reseedings
+from tests.simulation.oracles import backed_up, leaderships, make, reconfigurations, reseedings
 
 DEAD = TaskStatus(task_id="etcd-1-1", state=TaskState.FAILED, agent_id="agent-1")
 KILL = c.Kill(task_id="etcd-1-1", agent_id="agent-1")
@@ -311,7 +311,7 @@ CASES = {
         says="still degraded and no member is lost",
     ),
 }
-_MORE = reconfigurations.CASES | leaderships.CASES | reseedings.CASES
+_MORE = reconfigurations.CASES | leaderships.CASES | reseedings.CASES | backed_up.CASES
 CASES |= {
     name: Case(keeps=keeps, breaks=breaks, says=says)
     for name, (keeps, breaks, says) in _MORE.items()
@@ -336,6 +336,16 @@ def test_a_zone_of_another_agent_is_refused() -> None:
         make.stored(make.record(make.member(1, zone="z2"))),
     )
     assert said == "etcd-1 is recorded in /z2, and is in /z1"
+
+
+@pytest.mark.parametrize(("name", "trace", "says"), backed_up.REFUSED)
+def test_of_backups_is_refused(name: str, trace: tuple[f.Fact, ...], says: str) -> None:
+    assert says in make.verdict(name, *trace)
+
+
+@pytest.mark.parametrize(("name", "trace"), backed_up.ACCEPTED)
+def test_of_backups_is_accepted(name: str, trace: tuple[f.Fact, ...]) -> None:
+    assert make.verdict(name, *trace) == ""
 
 
 def test_a_wait_without_a_reason_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

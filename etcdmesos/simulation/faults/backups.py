@@ -1,0 +1,113 @@
+"""Faults that meet backups: a target that misbehaves, and whoever dies while one is under way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from etcdmesos import orders
+from etcdmesos.cluster.commands import CountBackup, SendMessage
+from etcdmesos.simulation.backups.storage import PARTY
+from etcdmesos.simulation.faults.base import Fault
+from etcdmesos.step import Command
+
+if TYPE_CHECKING:
+    from etcdmesos.simulation.world import World
+
+
+@frozen(kw_only=True)
+class TargetMisbehaves(Fault):
+    """It refuses, stalls, is full, cuts connections, keeps half of what it takes, or does what is
+    asked and loses its answers."""
+
+    WAYS = ("refusing", "stalled", "full", "cutting", "truncating", "mute")
+
+    def available(self, world: World) -> bool:
+        return world.storage is not None and not getattr(world.storage, self._way)
+
+    def inject(self, world: World) -> None:
+        setattr(world.storage, self._way, True)
+        world.undo_after(self.seconds * 4, lambda: setattr(world.storage, self._way, False))
+
+    @property
+    def _way(self) -> str:
+        return self.WAYS[self.pick % len(self.WAYS)]
+
+
+@frozen(kw_only=True)
+class TargetOutOfReach(Fault):
+    """The target can't be reached by the schedulers, by the agents, or by anybody."""
+
+    def available(self, world: World) -> bool:
+        return world.storage is not None
+
+    def inject(self, world: World) -> None:
+        network = world.network
+        schedulers = tuple(scheduler.host.name for scheduler in world.schedulers)
+        choices = (schedulers, world.mesos.agents, (*schedulers, *world.mesos.agents))
+        apart = choices[self.pick % len(choices)]
+        for party in apart:
+            network.cut(party, PARTY)
+
+        def undo() -> None:
+            for party in apart:
+                network.heal(party, PARTY)
+
+        world.undo_after(self.seconds * 4, undo)
+
+
+@frozen(kw_only=True)
+class HitDuringBackup(Fault):
+    """While the next backup is sent or read back, the scheduler dies, or the executor, or its etcd,
+    or its agent; or the executor stands still."""
+
+    def available(self, world: World) -> bool:
+        return world.storage is not None and world.scheduler.running
+
+    def inject(self, world: World) -> None:
+        world.operator.back_up()
+        reading, delay = self.pick % 3 == 0, self.pick // 3 % 16 / 4
+
+        def act(command: Command) -> bool:
+            if world.healed:
+                return True
+            if reading and isinstance(command, CountBackup):
+                world.clock.call_after(delay / 4, world.scheduler.kill)
+                return True
+            order = orders.decode(command.data) if isinstance(command, SendMessage) else None
+            if reading or not isinstance(order, orders.Backup):
+                return False
+            world.clock.call_after(delay, self._hit, world, order.task_id)
+            return True
+
+        world.scheduler.watch(act)
+
+    def _hit(self, world: World, task_id: str) -> None:
+        executor, what = world.executors.with_task(task_id), self.pick // 48 % 5
+        if what == 0:
+            world.scheduler.kill()
+        elif executor is None:
+            return
+        elif what == 1:
+            executor.kill()
+        elif what == 2 and executor.etcd is not None:
+            executor.etcd.kill()
+        elif what == 3:
+            executor.core.pause()
+            world.undo_after(self.seconds, executor.core.resume)
+        else:
+            agent = executor.container.host.name
+            world.mesos.kill_agent(agent)
+            world.undo_after(self.seconds, lambda: world.mesos.start_agent(agent))
+
+
+@frozen(kw_only=True)
+class OperatorBacksUp(Fault):
+    """The operator posts /backup."""
+
+    def available(self, world: World) -> bool:
+        return world.storage is not None and world.scheduler.model is not None
+
+    def inject(self, world: World) -> None:
+        world.operator.back_up()
