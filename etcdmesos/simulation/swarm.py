@@ -124,7 +124,7 @@ def _overtaken(seed: int) -> dict[str, float]:
 def _backing_up(seed: int, names: list[str]) -> tuple[dict[str, Any], dict[str, float]]:
     """In some worlds backups are taken, and what breaks with them exists; the others stay what they
     were."""
-    random = Random(f"backing up {seed}")  # noqa: S311 (nothing secret)
+    random = Random(f"backups taken {seed}")  # noqa: S311 (nothing secret)
     if random.random() >= BACKED_UP:
         return {}, {}
     options = {
@@ -133,7 +133,7 @@ def _backing_up(seed: int, names: list[str]) -> tuple[dict[str, Any], dict[str, 
         "backup_partial": random.random() < 0.5,
         "backups_lost": random.random() < 0.2,
     }
-    share, often = random.choice((0.3, 0.6)), random.choice((1.0, OFTEN))
+    share, often = random.choice((0.3, 0.6)), random.choice((OFTEN, OFTEN**2))
     return options, {name: often for name in names if random.random() < share}
 
 
