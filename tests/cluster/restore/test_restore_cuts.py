@@ -38,7 +38,7 @@ def given_up(model: Model) -> bool:
 
 
 def over(model: Model) -> bool:
-    return restored(model) or given_up(model)
+    return model.phase != "recovering" and (restored(model) or given_up(model))
 
 
 def outcome(record: Record) -> tuple[object, ...]:
