@@ -10,10 +10,14 @@ from etcdmesos import orders
 from etcdmesos.cluster.commands import CountBackup, SendMessage
 from etcdmesos.simulation.backups.storage import PARTY
 from etcdmesos.simulation.faults.base import Fault
+from etcdmesos.simulation.faults.hits import HITS, hit
 from etcdmesos.step import Command
 
 if TYPE_CHECKING:
     from etcdmesos.simulation.world import World
+
+_HITS = tuple(what for what in HITS if what != "disk")
+"""A backup needs no room on the agent."""
 
 
 @frozen(kw_only=True)
@@ -68,6 +72,7 @@ class HitDuringBackup(Fault):
     def inject(self, world: World) -> None:
         world.operator.back_up()
         reading, delay = self.pick % 3 == 0, self.pick // 3 % 16 / 4
+        what = _HITS[self.pick // 48 % len(_HITS)]
 
         def act(command: Command) -> bool:
             if world.healed:
@@ -78,28 +83,10 @@ class HitDuringBackup(Fault):
             order = orders.decode(command.data) if isinstance(command, SendMessage) else None
             if reading or not isinstance(order, orders.Backup):
                 return False
-            world.clock.call_after(delay, self._hit, world, order.task_id)
+            world.clock.call_after(delay, hit, world, what, order.task_id, self.seconds)
             return True
 
         world.scheduler.watch(act)
-
-    def _hit(self, world: World, task_id: str) -> None:
-        executor, what = world.executors.with_task(task_id), self.pick // 48 % 5
-        if what == 0:
-            world.scheduler.kill()
-        elif executor is None:
-            return
-        elif what == 1:
-            executor.kill()
-        elif what == 2 and executor.etcd is not None:
-            executor.etcd.kill()
-        elif what == 3:
-            executor.core.pause()
-            world.undo_after(self.seconds, executor.core.resume)
-        else:
-            agent = executor.container.host.name
-            world.mesos.kill_agent(agent)
-            world.undo_after(self.seconds, lambda: world.mesos.start_agent(agent))
 
 
 @frozen(kw_only=True)

@@ -10,6 +10,7 @@ from attrs import frozen
 from etcdmesos import orders
 from etcdmesos.cluster.commands import SendMessage
 from etcdmesos.simulation.faults.base import Fault, chosen
+from etcdmesos.simulation.faults.hits import HITS, hit
 from etcdmesos.simulation.faults.majorities import hosts, kill_a_majority, long_enough, majority
 from etcdmesos.step import Command
 
@@ -31,6 +32,7 @@ class HitAtOrder(Fault):
 
     def inject(self, world: World) -> None:
         kind, delay = ORDERS[self.pick % len(ORDERS)], self.pick // 5 % 8 / 10
+        what = HITS[self.pick // 40 % len(HITS)]
         kill_a_majority(world, self.pick, 0.0, leave=2)
 
         def act(command: Command) -> bool:
@@ -39,33 +41,10 @@ class HitAtOrder(Fault):
             order = orders.decode(command.data) if isinstance(command, SendMessage) else None
             if not isinstance(order, kind):
                 return False
-            world.clock.call_after(delay, self._hit, world, order.task_id)
+            world.clock.call_after(delay, hit, world, what, order.task_id, self.seconds)
             return True
 
         world.scheduler.watch(act)
-
-    def _hit(self, world: World, task_id: str) -> None:
-        executor = world.executors.with_task(task_id)
-        what = self.pick // 40 % 6
-        if what == 0:
-            world.scheduler.kill()
-        elif executor is None:
-            return
-        elif what == 1:
-            executor.kill()
-        elif what == 2 and executor.etcd is not None:
-            executor.etcd.kill()
-        elif what == 3:
-            executor.core.pause()
-            world.undo_after(self.seconds, executor.core.resume)
-        elif what == 4:
-            disk = executor.container.host.disk
-            disk.full = True
-            world.undo_after(self.seconds, lambda: setattr(disk, "full", False))
-        else:
-            agent = executor.container.host.name
-            world.mesos.kill_agent(agent)
-            world.undo_after(self.seconds, lambda: world.mesos.start_agent(agent))
 
 
 @frozen(kw_only=True)
