@@ -1,11 +1,13 @@
 """How quick a backup is, and what memory it takes, beside etcd's own tool and a plain upload.
 
     python bench/backup.py -mebibytes 256 -runs 3 ETCD …
+    python bench/backup.py -s3 http://127.0.0.1:8080 bucket KEY:SECRET ETCD …
 
 The floor is `etcdctl snapshot save` followed by an HTTP PUT of the file (in blocks of 1 MiB, by a
 process of its own).  Ours is the executor's adapter in a process of its own, streaming to the same
 server; then the same adapter as the scheduler has, reading the backup back and checking it, in a
-third one.  Each prints by how much its memory grew (RSS, in MiB).
+third one.  Each prints by how much its memory grew (RSS, in MiB).  With -s3 both go to that server,
+by pre-signed URLs; without it, to a small one of ours.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ from stand import block_of_ports, print_table, start_bare_cluster, version
 from etcdmesos.adapters.backup_upload import send
 from etcdmesos.adapters.backups.http_put import HttpTarget
 from etcdmesos.adapters.backups.library import Library
+from etcdmesos.adapters.backups.s3 import S3Target, account
+from etcdmesos.adapters.backups.target import Target
 from etcdmesos.adapters.etcd_snapshot import LiveSnapshot
 from etcdmesos.adapters.http_exchange import Limits
 from etcdmesos.orders import Means, WayIn
@@ -62,6 +66,11 @@ class Store(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Give it back."""
         path = self.folder / self.path.replace("/", "_")
+        if not path.exists():
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         self.send_response(200)
         self.send_header("Content-Length", str(path.stat().st_size))
         self.end_headers()
@@ -97,10 +106,18 @@ def stream(client_url: str, url: str) -> None:
         send(iter(snapshot), snapshot.size, way, LIMITS)
 
 
-def read_back(base: str) -> None:
+def target_of(words: tuple[str, ...]) -> Target:
+    """Of an HTTP server's address; or of S3's endpoint, bucket and KEY:SECRET."""
+    if len(words) == 1:
+        return HttpTarget(words[0], authorization="", upload_authorization="")
+    endpoint, bucket, secrets = words
+    key, _, secret = secrets.rpartition(":")
+    return S3Target(account(endpoint, "", key, secret), bucket, "bench")
+
+
+def read_back(*words: str) -> None:
     """As a scheduler does."""
-    target = HttpTarget(base, authorization="", upload_authorization="")
-    Library(target, "bench", time.time).read_back(NAME, seconds=600.0)
+    Library(target_of(words), "bench", time.time).read_back(NAME, seconds=600.0)
 
 
 def upload(path: str, url: str) -> None:
@@ -111,7 +128,7 @@ def upload(path: str, url: str) -> None:
     with open(path, "rb") as stream:
         headers = {"Content-Length": str(os.path.getsize(path))}
         connection.request("PUT", f"/{rest}", stream, headers)
-        assert connection.getresponse().status == 201
+        assert connection.getresponse().status in (200, 201)
 
 
 def _measured(work: Callable[..., None], arguments: tuple[str, ...], told: Connection) -> None:
@@ -144,9 +161,13 @@ def fill(client: int, mebibytes: int) -> None:
         answer.read()
 
 
-def run(etcdctl: Path, client: int, store: str, folder: Path) -> tuple[float, ...]:
+def run(etcdctl: Path, client: int, store: tuple[str, ...], folder: Path) -> tuple[float, ...]:
     """One run of each: memory streaming and reading back, then seconds; ours and the floor last."""
     client_url, file = f"http://127.0.0.1:{client}", folder / "saved.db"
+    target = target_of(store)
+    plain, streamed = (
+        target.way_in(name, size=1, seconds=600.0).parts[0] for name in ("plain.db", f"{NAME}.db")
+    )
     began = time.monotonic()
     subprocess.run(
         [etcdctl, f"--endpoints={client_url}", "snapshot", "save", file],
@@ -155,10 +176,10 @@ def run(etcdctl: Path, client: int, store: str, folder: Path) -> tuple[float, ..
         env={"ETCDCTL_API": "3"},
     )
     saved = time.monotonic() - began
-    put, _ = in_a_process(upload, str(file), f"{store}/plain.db")
+    put, _ = in_a_process(upload, str(file), plain)
     file.unlink()
-    ours, sending = in_a_process(stream, client_url, f"{store}/{NAME}.db")
-    checked, reading = in_a_process(read_back, store)
+    ours, sending = in_a_process(stream, client_url, streamed)
+    checked, reading = in_a_process(read_back, *store)
     return (sending, reading, checked, saved, put, ours, saved + put)
 
 
@@ -167,6 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("-mebibytes", type=int, default=256)
     parser.add_argument("-runs", type=int, default=3)
+    parser.add_argument("-s3", nargs=3, metavar=("ENDPOINT", "BUCKET", "KEY:SECRET"))
     parser.add_argument("etcd", nargs="+", type=Path)
     options = parser.parse_args()
     columns = ("MiB sending", "MiB reading", "read back", "save", "upload", "ours", "floor")
@@ -176,7 +198,8 @@ def main() -> None:
             ours, theirs = _SPAWN.Pipe()
             server = _SPAWN.Process(target=serve, args=(folder, theirs), daemon=True)
             server.start()
-            store = f"http://127.0.0.1:{ours.recv()}"
+            address = f"http://127.0.0.1:{ours.recv()}"
+            store = tuple(options.s3) if options.s3 else (address,)
             [member] = start_bare_cluster(etcd.resolve(), 1, folder, block)
             try:
                 fill(member.client, options.mebibytes)
