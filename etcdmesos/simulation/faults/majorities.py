@@ -34,8 +34,7 @@ class MajorityKilled(Fault):
         kill_a_majority(world, self.pick, 0.0 if self.pick % 2 else self.seconds)
 
     def _while_one_is_behind(self, world: World, running: list[ExecutorHost]) -> None:
-        fallen = majority(running, self.pick, leave=2)
-        behind = [one for one in running if one not in fallen][self.pick // 3 % 2]
+        behind = chosen(running, self.pick)
         host, others = behind.container.host.name, world.mesos.agents
         away = [(host, other) for other in others if other != host]
         for pair in away:
@@ -44,11 +43,20 @@ class MajorityKilled(Fault):
         def kill() -> None:
             for pair in away:
                 world.network.heal(*pair)
-            for one in () if world.healed else fallen:
-                one.kill()
+            # Whoever leads would have it catch up.
+            followers = [one for one in running if one is not behind and not _leads(one)]
+            spared = [chosen(followers, self.pick)] if followers else []
+            for one in () if world.healed else running:
+                if one is not behind and one not in spared:
+                    one.kill()
 
         # Long enough for a few writes.
         world.undo_after(3 * world.options.write_pause, kill)
+
+
+def _leads(executor: ExecutorHost) -> bool:
+    process = executor.etcd
+    return process is not None and process.serving_peers and process.raft.leadership is not None
 
 
 @frozen(kw_only=True)
