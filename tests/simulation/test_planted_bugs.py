@@ -111,7 +111,6 @@ WHERE_FOUND = {
     "takes_an_unknown_write_for_done": 11,
     "takes_failed_probes_for_a_lost_quorum": 5,
     "takes_orders_of_an_old_epoch": 29,
-    "takes_the_first_survivor": 65,
     "the_clock_survives_a_reconnection": 29,
     "the_clock_survives_progress": 296,
     "two_on_one_agent": 0,
