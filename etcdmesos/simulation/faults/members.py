@@ -22,6 +22,8 @@ CUT_FOR = 6.0
 """Seconds, longer than anybody waits for an answer."""
 LOOKS_EVERY = 0.1
 """Seconds between two looks for somebody who joins."""
+HANGS = 12.0
+"""Seconds, longer than an executor waits for its agent's answer."""
 
 
 @frozen(kw_only=True)
@@ -85,19 +87,25 @@ class JoinerKilled(Fault):
 @frozen(kw_only=True)
 class JoinerLosesItsAgent(Fault):
     """The agent's daemon of whoever joins next is killed while it does, and started again later:
-    what the executor has to say of it must wait."""
+    what the executor has to say of it must wait.  Or it hangs before that: what it is told is lost
+    with it, and nobody gets an answer."""
 
     def available(self, world: World) -> bool:
         return bool(world.executors.running)
 
     def inject(self, world: World) -> None:
-        def kill(joiner: ExecutorHost) -> None:
-            if joiner.etcd is not None:
-                agent = joiner.etcd.host.name
-                world.mesos.kill_agent(agent)
-                world.undo_after(1.0 + self.seconds, lambda: world.mesos.start_agent(agent))
+        def lose(joiner: ExecutorHost) -> None:
+            if joiner.etcd is None:
+                return
+            mesos, agent = world.mesos, joiner.etcd.host.name
+            if self.pick % 2:
+                mesos.pause_agent(agent)
+                world.undo_after(HANGS + self.seconds, lambda: mesos.restart_agent(agent))
+            else:
+                mesos.kill_agent(agent)
+                world.undo_after(1.0 + self.seconds, lambda: mesos.start_agent(agent))
 
-        _when_somebody_joins(world, self.seconds, kill)
+        _when_somebody_joins(world, self.seconds, lose)
 
 
 @frozen(kw_only=True)
