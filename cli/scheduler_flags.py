@@ -149,6 +149,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str,
     values["secret"] = master_flags.secret_of(values)
     token_file = values["admin_token_file"]
     values["admin_token"] = read_token("admin-token-file", token_file) if token_file else ""
+    backup_flags.settings(values)
+    backup_flags.restore_settings(values)
     return values
 
 

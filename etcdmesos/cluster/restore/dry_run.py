@@ -54,7 +54,7 @@ def _backup(model: Model, source: Source) -> Manifest | None:
 def _of_the_backup(model: Model, backup: Manifest) -> list[str]:
     highest = highest_revision(model)
     missing = highest - backup.revision
-    lost = f"at least {missing} revisions would be missing" if missing > 0 else "nothing is missing"
+    lost = f"at least {missing} would be missing" if missing > 0 else "none is known to be missing"
     seen = f"the highest revision ever seen is {highest}: {lost}" if highest else ""
     said = (
         f"backup {backup.name} of {iso(backup.taken_at)}, revision {backup.revision}, "

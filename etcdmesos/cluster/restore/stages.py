@@ -43,13 +43,15 @@ def plan_restore(draft: Draft) -> Draft:
     before = draft.model.record
     if before.restore is None or before.restore.stage is Stage.FAILED:
         return draft
-    if reason := unable(draft.model):
-        draft = _give_up(draft, before.restore, reason)
-    else:
-        draft = _STAGES[before.restore.stage](draft, before.restore)
+    if before.restore.stage in _BEFORE_THE_MEMBER and unable(draft.model):
+        return draft  # for a scheduler that can
+    draft = _STAGES[before.restore.stage](draft, before.restore)
     if draft.model.record.restore == before.restore:
         return draft
     return draft.waking(draft.now + SOON).changing_course()
+
+
+_BEFORE_THE_MEMBER = (Stage.CHOOSING, Stage.LAUNCHING)
 
 
 def _enter(draft: Draft) -> Draft:

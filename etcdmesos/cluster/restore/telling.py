@@ -15,6 +15,7 @@ from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Member, Record
 from etcdmesos.cluster.reseed.verifying import unverified
 from etcdmesos.cluster.restore.episode import Restore, Restored, Stage
+from etcdmesos.cluster.restore.permission import unable
 from etcdmesos.moments import iso
 from etcdmesos.step import Event, RecordLoaded
 
@@ -41,6 +42,8 @@ def of_the_failure(model: Model) -> str:
 
 
 def _choosing(model: Model, restore: Restore, now: float) -> str:
+    if reason := unable(model):
+        return reason
     left = model.restoring.again_at - now
     if left > 0 and not model.restoring.busy:
         return f"pauses for {left:.0f} s before attempt {restore.attempts + 1}"
@@ -53,7 +56,7 @@ def _what(restore: Restore) -> str:
 
 
 def _launching(model: Model, restore: Restore, _now: float) -> str:
-    blocked = obstacle(model)
+    blocked = unable(model) or obstacle(model)
     waits = blocked or "waits for an offer with room for a member"
     return f"{_what(restore)} is sound; {waits}"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.restore.episode import Stage
 from etcdmesos.cluster.restore.settings import RestoreSettings
+from etcdmesos.cluster.why import why
 from tests.cluster import backed_up, make
 from tests.cluster.restore.backed_world import Crash, Scene
 from tests.cluster.stage_backups import backup_settings
@@ -127,3 +129,16 @@ def test_what_always_fails_is_not_tried_for_ever() -> None:
     waits = [10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0]
     assert here.now >= sum(waits[3:])
     assert here.now <= sum(waits) + 1.0
+
+
+def test_a_scheduler_without_the_tool_leaves_it_to_one_that_has_it() -> None:
+    """Nothing is given up for that, and why says what is lacking."""
+    here = scene({10.0: True}, RestoreSettings(source=Source()), lost=False)
+    able = here.settings
+    here.settings = evolve(able, artifacts=evolve(able.artifacts, restorer=None))
+    here.start()
+    assert not here.settle(over, 300)
+    assert "no etcdutl" in why(here.model, here.now)
+    here.settings = able
+    here.start()
+    assert here.settle(restored)
