@@ -15,8 +15,8 @@ from etcdmesos.cluster.labels import Labels
 from etcdmesos.mesos.master_state import ListedFramework
 from etcdmesos.mesos.statuses import TaskState
 
-RESEEDING = "reseeding"
-"""The phase of `statecharts/cluster.yaml` in which nobody may use the members."""
+SEEDING = ("reseeding", "restoring")
+"""The phases of `statecharts/cluster.yaml` in which nobody may use the members."""
 
 
 @frozen(kw_only=True)
@@ -76,7 +76,7 @@ def announced(stats: Any, cluster_name: str) -> Announced | None:
         word = Announced(
             cluster_id=str(stats["cluster_id"]),
             client_urls=tuple(str(member["clientURL"]) for member in stats["members"]),
-            reseeding=stats["phase"] == RESEEDING,
+            reseeding=stats["phase"] in SEEDING,
             why=str(stats["why"]),
         )
         return word if stats["role"] == "leader" else None

@@ -90,9 +90,10 @@ def test_the_acting_scheduler_announces_its_cluster() -> None:
     assert announced(stats(cluster_id="", members=[]), "c") == Announced(
         cluster_id="", why="nothing"
     )
-    reseeding = announced(stats(phase="reseeding"), "c")
-    assert reseeding is not None
-    assert reseeding.reseeding
+    for phase in ("reseeding", "restoring"):
+        seeding = announced(stats(phase=phase), "c")
+        assert seeding is not None
+        assert seeding.reseeding
 
 
 def test_the_phase_is_one_of_the_chart() -> None:
