@@ -26,6 +26,7 @@ from etcdmesos.mesos.tasks import Task
 from etcdmesos.orders import Report, SavedSnapshot, Standing
 from etcdmesos.step import Command, Event
 from tests.cluster import backed_up, make
+from tests.cluster.reseed.survivors import Crash
 
 MOST_STEPS = 5000
 AGENTS = "pqrst"
@@ -83,14 +84,6 @@ def saved(order: orders.FetchBackup) -> SavedSnapshot:
     return SavedSnapshot(
         sha256=order.sha256, size=order.size, revision=order.revision, applied_index=0, path="p"
     )
-
-
-@define
-class Crash:
-    """The scheduler dies at its n-th save from now, which is stored or not."""
-
-    saves: int
-    stored: bool
 
 
 @define
