@@ -110,12 +110,13 @@ def _with_what_was_seen(stored: Record, ours: Record) -> Record:
     Facts seen while no record was in hand are told only once; intents that were not saved are
     none.
     """
+    stored = evolve(stored, framework_id=ours.framework_id or stored.framework_id)
+    if ours.generation != stored.generation:
+        return stored  # facts of another cluster: its revisions may be higher than ours
     return evolve(
         stored,
-        framework_id=ours.framework_id or stored.framework_id,
-        served=stored.served or (ours.served and ours.generation == stored.generation),
-        cluster_id=stored.cluster_id
-        or (ours.cluster_id if ours.generation == stored.generation else ""),
+        served=stored.served or ours.served,
+        cluster_id=stored.cluster_id or ours.cluster_id,
         highest_revision=max(stored.highest_revision, ours.highest_revision),
         members=tuple(_as_seen(m, ours.member(m.name)) for m in stored.members),
     )
