@@ -32,7 +32,7 @@ WHERE_FOUND = {
     "asks_again_without_a_fence": 10,
     "asks_again_without_looking": 17,
     "asks_before_it_is_on_record": 1,
-    "asks_once_to_end": 247,
+    "asks_once_to_end": 242,
     "backs_up_whoever_came_last": 5,
     "bootstraps_again_when_all_are_dead": 30,
     "bootstraps_beside_a_namesake": 22,
