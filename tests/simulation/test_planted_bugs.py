@@ -24,7 +24,7 @@ WHERE_FOUND = {
     "accepts_twice": 41,
     "acknowledges_before_taking_in": 124,
     "acts_after_suspension": 71,
-    "acts_while_recovering": 212,
+    "acts_while_recovering": 107,
     "adds_before_the_dead_are_removed": 114,
     "an_hour_is_a_second": 5,
     "an_unanswered_launch_is_waited_for": 212,

@@ -155,11 +155,12 @@ def subscribes_before_the_takeover() -> Cores:
 
 @planted("nothing_changes_without_links", "only_the_leader_acts", "kills_are_on_record")
 def acts_while_recovering() -> Cores:
-    """Tasks are killed in every phase, also while it is not known yet what they are."""
+    """Members are replaced and tasks killed in every phase, also while it is not known yet how they
+    are."""
 
     def chart(definition: Definition) -> Definition:
         rows = tuple(
-            evolve(row, actions=(*row.actions, "plan_kills"))
+            evolve(row, actions=(*row.actions, "plan_membership", "plan_kills"))
             if row.on == "planned" and row.phases == ("recovering",)
             else row
             for row in definition.rows
