@@ -19,7 +19,7 @@ SIM_FLAGS ?=
 # For `make test`, such as PYTEST_FLAGS="-k reseed -x".
 PYTEST_FLAGS ?=
 # So many files at once: most tests wait for real processes most of the time.
-TEST_JOBS ?= 2
+TEST_JOBS ?= 3
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:

@@ -143,7 +143,6 @@ def cluster(
             yield here
         except BaseException:
             print("why:", here.why())
-            print(*here.scheduler.daemon.drain(), sep="\n")
             raise
 
 

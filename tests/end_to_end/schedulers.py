@@ -148,6 +148,8 @@ def stand(folder: Path, *flags: str) -> Iterator[Stand]:
             yield made
         finally:
             for scheduler in made.started:
+                # Shown only for a test that fails.
+                print(f"{scheduler.admin} said:", *scheduler.daemon.drain()[-100:], sep="\n")
                 if scheduler.daemon.process.poll() is None:
                     scheduler.signal(signal.SIGCONT)
                     scheduler.kill()

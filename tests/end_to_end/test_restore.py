@@ -122,7 +122,6 @@ def restores(
             yield here
         except BaseException:
             print("why:", here.scheduler.stats()["why"])
-            print(*here.scheduler.daemon.drain(), sep="\n")
             raise
 
 

@@ -119,8 +119,9 @@ def roles(schedulers: list[Scheduler]) -> list[str]:
 
 def test_zookeeper_is_down_while_a_member_dies(tmp_path: Path) -> None:
     """Nothing is changed meanwhile; then it is replaced, by the same process."""
-    with zookeeper(1, tmp_path / "zookeeper") as servers, stand(tmp_path) as here:
-        scheduler = standing(here, servers.url("/etcd"), session=10.0)
+    with zookeeper(1, tmp_path / "zookeeper", tick_ms=1500) as servers, stand(tmp_path) as here:
+        # Longer than a server takes to start on a busy machine: the session is to outlive it.
+        scheduler = standing(here, servers.url("/etcd"), session=30.0)
         healthy(scheduler)
         lost, *stay = names(scheduler)
         pids = here.etcds(*stay)
