@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from etcdmesos.adapters.admin_posts import Refused, Snapshot, posts, refusal
-from etcdmesos.adapters.dashboard import page
+from etcdmesos.adapters.dashboard import EVENTS_SHOWN, page
 from etcdmesos.adapters.event_log import EventLog
 from etcdmesos.adapters.metrics import Metrics
 from etcdmesos.adapters.operator import Operator
@@ -66,7 +66,7 @@ def admin_app(
         return Response(body, headers={"Content-Type": content_type})
 
     def dashboard(_: Request) -> Response:
-        entries = [entry.to_json() for entry in events.after(0)]
+        entries = [entry.to_json() for entry in events.after(0)[-EVENTS_SHOWN:]]
         return HTMLResponse(page(report.stats(*snapshot()), entries))
 
     return Starlette(

@@ -63,8 +63,8 @@ framework {framework_id} at {master}; this scheduler: {role}</p>
 
 
 def page(stats: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
-    """The page that shows `stats`, the body of /stats, and the last of `events`, oldest first,
-    each as GET /events tells it."""
+    """The page that shows `stats`, the body of /stats, and `events`, oldest first, each as GET
+    /events tells it."""
     shown = {key: escape(str(value)) or "none yet" for key, value in stats.items()}
     return _PAGE.format(
         **{key: shown[key] for key in _SHOWN},
@@ -78,10 +78,7 @@ def page(stats: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
         history=_history(stats),
         events=_table(
             ("when (UTC)", "what", ""),
-            (
-                ("warning" if event["warning"] else "", _event(event))
-                for event in reversed(events[-EVENTS_SHOWN:])
-            ),
+            (("warning" if event["warning"] else "", _event(event)) for event in reversed(events)),
         ),
         reload=RELOAD_SECONDS,
     )

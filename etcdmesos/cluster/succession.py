@@ -6,6 +6,7 @@ is told of it, and what becomes of the tasks of the cluster before, is the calle
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import evolve
@@ -15,6 +16,15 @@ from etcdmesos.cluster.model import Draft, MembershipView
 from etcdmesos.cluster.record import Member, Role, Step
 from etcdmesos.cluster.reseed.standing import last_report
 from etcdmesos.cluster.terms import Terms
+
+
+def left_behind(members: Iterable[Member]) -> tuple[str, ...]:
+    """Where the data of `members` lies until it is collected, one clause for each that has any."""
+    return tuple(
+        f"{m.name} on {m.hostname} in {m.sandbox or 'an unknown sandbox'}"
+        for m in members
+        if m.tasks
+    )
 
 
 def succeed(draft: Draft, seed: Member, generation: int, **recorded: Any) -> Draft:

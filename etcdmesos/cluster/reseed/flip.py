@@ -9,7 +9,7 @@ from __future__ import annotations
 from etcdmesos.cluster.episode import Reseed, Reseeded
 from etcdmesos.cluster.model import Draft, KillAsked, Model
 from etcdmesos.cluster.record import LONGEST_HISTORY, Member
-from etcdmesos.cluster.succession import succeed
+from etcdmesos.cluster.succession import left_behind, succeed
 from etcdmesos.mesos.statuses import ALIVE
 
 
@@ -54,9 +54,5 @@ def _told(model: Model, reseed: Reseed, seed: Member, now: float) -> Reseeded:
         highest_revision=max(model.record.highest_revision, chosen.revision),
         proven=reseed.proven,
         by_operator=reseed.by_operator,
-        past=tuple(
-            f"{m.name} on {m.hostname} in {m.sandbox or 'an unknown sandbox'}"
-            for m in (seed, *(m for m in model.record.members if m.name != seed.name))
-            if m.tasks
-        ),
+        past=left_behind((seed, *(m for m in model.record.members if m.name != seed.name))),
     )

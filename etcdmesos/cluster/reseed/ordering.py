@@ -11,7 +11,7 @@ from attrs import evolve
 
 from etcdmesos import orders
 from etcdmesos.cluster.commands import SendMessage
-from etcdmesos.cluster.episode import Reseed, Stage
+from etcdmesos.cluster.episode import Stage
 from etcdmesos.cluster.model import Draft, Model, OrderSent
 from etcdmesos.cluster.record import Member, RecordedTask
 from etcdmesos.cluster.reseed.standing import (
@@ -75,21 +75,24 @@ def order_for(model: Model, member: Member) -> Order | None:
     if member.name == reseed.seed and reseed.stage is Stage.COPYING:
         return orders.MeasureCopy(**whose)
     if member.name == reseed.seed and reseed.stage is Stage.SEEDING:
-        seeded = stands(model, member, Standing.SEEDED)
-        return None if seeded else _seeding(model, reseed, whose)
+        chosen = reseed.chosen
+        if chosen is None or stands(model, member, Standing.SEEDED):
+            return None
+        return seeding(model, whose, chosen.sha256, chosen.bump)
     return None if stands(model, member, *STOPPED) else orders.Hold(**whose, in_force=in_force)
 
 
-def _seeding(model: Model, reseed: Reseed, whose: dict[str, Any]) -> Order | None:
-    restorer, chosen = model.settings.artifacts.restorer, reseed.chosen
-    if restorer is None or chosen is None:
+def seeding(model: Model, whose: dict[str, Any], sha256: str, bump: int) -> Order | None:
+    """The order to restore the snapshot of that hash as a cluster of the generation in `whose`."""
+    restorer = model.settings.artifacts.restorer
+    if restorer is None:
         return None  # taken over by a scheduler without one; the stage has its limit
     return orders.Seed(
         **whose,
-        token=model.record.token_of(reseed.generation),
+        token=model.record.token_of(whose["generation"]),
         tool=orders.Tool(name=restorer.name, url=restorer.uri, sha256=restorer.sha256),
-        snapshot_sha256=chosen.sha256,
-        bump_revision=chosen.bump,
+        snapshot_sha256=sha256,
+        bump_revision=bump,
     )
 
 

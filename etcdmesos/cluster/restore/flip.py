@@ -6,7 +6,7 @@ from etcdmesos.cluster.model import Draft
 from etcdmesos.cluster.record import LONGEST_HISTORY, Member
 from etcdmesos.cluster.restore.episode import Restore, Restored
 from etcdmesos.cluster.restore.view import RestoreView
-from etcdmesos.cluster.succession import succeed
+from etcdmesos.cluster.succession import left_behind, succeed
 
 
 def flip(draft: Draft, restore: Restore, seed: Member) -> Draft:
@@ -45,9 +45,5 @@ def _told(draft: Draft, restore: Restore, seed: Member) -> Restored:
         why=restore.why,
         by_operator=restore.by_operator,
         member=seed.name,
-        past=tuple(
-            f"{m.name} on {m.hostname} in {m.sandbox or 'an unknown sandbox'}"
-            for m in record.lost_members
-            if m.tasks
-        ),
+        past=left_behind(record.lost_members),
     )

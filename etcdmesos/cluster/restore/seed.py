@@ -13,6 +13,7 @@ from etcdmesos import orders
 from etcdmesos.cluster.commands import SendMessage
 from etcdmesos.cluster.model import Draft, Model
 from etcdmesos.cluster.record import Member
+from etcdmesos.cluster.reseed.ordering import seeding
 from etcdmesos.cluster.reseed.standing import report_of, stands
 from etcdmesos.cluster.restore.episode import Restore, Stage
 from etcdmesos.orders import Order, Standing
@@ -46,7 +47,7 @@ def send_order(draft: Draft, member: Member, restore: Restore, ends_at: float) -
 
 
 def _order(model: Model, member: Member, restore: Restore, seconds: float) -> Order | None:
-    point, restorer = restore.point, model.settings.artifacts.restorer
+    point = restore.point
     assert point is not None
     whose: dict[str, Any] = {
         "task_id": member.tasks[-1].id,
@@ -65,12 +66,4 @@ def _order(model: Model, member: Member, restore: Restore, seconds: float) -> Or
         )
     if restore.stage is not Stage.SEEDING or stands(model, member, Standing.SEEDED):
         return None
-    if restorer is None:
-        return None  # taken over by a scheduler without one; the stage has its limit
-    return orders.Seed(
-        **whose,
-        token=model.record.token_of(restore.generation),
-        tool=orders.Tool(name=restorer.name, url=restorer.uri, sha256=restorer.sha256),
-        snapshot_sha256=point.sha256,
-        bump_revision=restore.bump,
-    )
+    return seeding(model, whose, point.sha256, restore.bump)

@@ -16,6 +16,7 @@ from etcdmesos.cluster.record import Member, Record
 from etcdmesos.cluster.reseed.verifying import unverified
 from etcdmesos.cluster.restore.episode import Restore, Restored, Stage
 from etcdmesos.cluster.restore.permission import unable
+from etcdmesos.cluster.succession import left_behind
 from etcdmesos.moments import iso
 from etcdmesos.step import Event, RecordLoaded
 
@@ -107,11 +108,7 @@ def of_a_restore(one: Restored) -> str:
 
 def places(members: tuple[Member, ...]) -> str:
     """Where the data of `members` lies until it is collected."""
-    return "; ".join(
-        f"{m.name} on {m.hostname} in {m.sandbox or 'an unknown sandbox'}"
-        for m in members
-        if m.tasks
-    )
+    return "; ".join(left_behind(members))
 
 
 def stats(model: Model) -> dict[str, Any]:

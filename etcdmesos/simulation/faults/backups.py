@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from etcdmesos import orders
-from etcdmesos.cluster.commands import CountBackup, SendMessage
+from etcdmesos.cluster.commands import CountBackup
 from etcdmesos.simulation.backups.storage import PARTY
 from etcdmesos.simulation.faults.base import Fault
-from etcdmesos.simulation.faults.hits import HITS, hit
+from etcdmesos.simulation.faults.hits import HITS, at_order, hit
 from etcdmesos.step import Command
 
 if TYPE_CHECKING:
@@ -74,19 +74,21 @@ class HitDuringBackup(Fault):
         reading, delay = self.pick % 3 == 0, self.pick // 3 % 16 / 4
         what = _HITS[self.pick // 48 % len(_HITS)]
 
-        def act(command: Command) -> bool:
+        def happen(order: orders.Order) -> None:
+            world.clock.call_after(delay, hit, world, what, order.task_id, self.seconds)
+
+        def read(command: Command) -> bool:
             if world.healed:
                 return True
-            if reading and isinstance(command, CountBackup):
-                world.clock.call_after(delay / 4, world.scheduler.kill)
-                return True
-            order = orders.decode(command.data) if isinstance(command, SendMessage) else None
-            if reading or not isinstance(order, orders.Backup):
+            if not isinstance(command, CountBackup):
                 return False
-            world.clock.call_after(delay, hit, world, what, order.task_id, self.seconds)
+            world.clock.call_after(delay / 4, world.scheduler.kill)
             return True
 
-        world.scheduler.watch(act)
+        if reading:
+            world.scheduler.watch(read)
+        else:
+            at_order(world, orders.Backup, happen)
 
 
 @frozen(kw_only=True)

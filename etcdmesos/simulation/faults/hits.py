@@ -1,16 +1,39 @@
-"""What can happen to somebody at a chosen moment.  No fault is defined here."""
+"""What can happen to somebody at a chosen moment, and when an order goes out.  No fault is defined
+here."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from etcdmesos import orders
+from etcdmesos.cluster.commands import SendMessage
+from etcdmesos.step import Command
 
 if TYPE_CHECKING:
     from etcdmesos.simulation.world import World
 
-__all__ = ["HITS", "hit"]
+__all__ = ["HITS", "at_order", "hit"]
 
 HITS = ("scheduler", "executor", "etcd", "pause", "disk", "agent")
 """Who dies; or the executor stands still, or its disk is full."""
+
+
+def at_order(
+    world: World, kind: type[orders.Order], happen: Callable[[orders.Order], object]
+) -> None:
+    """Call `happen` with the next order of that kind that goes out, before all faults end."""
+
+    def act(command: Command) -> bool:
+        if world.healed:
+            return True
+        order = orders.decode(command.data) if isinstance(command, SendMessage) else None
+        if not isinstance(order, kind):
+            return False
+        happen(order)
+        return True
+
+    world.scheduler.watch(act)
 
 
 def hit(world: World, what: str, task_id: str, seconds: float) -> None:

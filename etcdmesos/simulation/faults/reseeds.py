@@ -10,7 +10,7 @@ from attrs import frozen
 from etcdmesos import orders
 from etcdmesos.cluster.commands import SendMessage
 from etcdmesos.simulation.faults.base import Fault, chosen
-from etcdmesos.simulation.faults.hits import HITS, hit
+from etcdmesos.simulation.faults.hits import HITS, at_order, hit
 from etcdmesos.simulation.faults.majorities import hosts, kill_a_majority, long_enough, majority
 from etcdmesos.step import Command
 
@@ -35,16 +35,10 @@ class HitAtOrder(Fault):
         what = HITS[self.pick // 40 % len(HITS)]
         kill_a_majority(world, self.pick, 0.0, leave=2)
 
-        def act(command: Command) -> bool:
-            if world.healed:
-                return True
-            order = orders.decode(command.data) if isinstance(command, SendMessage) else None
-            if not isinstance(order, kind):
-                return False
+        def happen(order: orders.Order) -> None:
             world.clock.call_after(delay, hit, world, what, order.task_id, self.seconds)
-            return True
 
-        world.scheduler.watch(act)
+        at_order(world, kind, happen)
 
 
 @frozen(kw_only=True)
@@ -68,18 +62,9 @@ class OldQuorumReturns(Fault):
             for pair in pairs:
                 network.heal(*pair)
 
+        after = self.pick // 8 % 20 / 10
         kind = ORDERS[self.pick // 2 % 4]
-
-        def act(command: Command) -> bool:
-            if world.healed:
-                return True
-            order = orders.decode(command.data) if isinstance(command, SendMessage) else None
-            if not isinstance(order, kind):
-                return False
-            world.clock.call_after(self.pick // 8 % 20 / 10, undo)
-            return True
-
-        world.scheduler.watch(act)
+        at_order(world, kind, lambda _: world.clock.call_after(after, undo))
         world.undo_after(2 * long_enough(world, self.pick, self.seconds), undo)
 
 
