@@ -59,8 +59,10 @@ class Restores:
         return done.stderr if status else done.stdout
 
     def backed_up(self) -> str:
-        """The name of one more backup that counts."""
-        count = self.scheduler.stats()["backups"]["count"] or 0
+        """The name of one more backup that counts, begun by now at the earliest: the first one is
+        taken unasked, and perhaps while the keys are being written."""
+        until(lambda: self.scheduler.stats()["backups"]["count"], "the first backup counts")
+        count = self.scheduler.stats()["backups"]["count"]
         self.ctl("backup", "now")
         until(lambda: self.scheduler.stats()["backups"]["count"] == count + 1, "a backup counts")
         return str(self.scheduler.stats()["backups"]["newest"]["name"])
@@ -173,7 +175,6 @@ def test_a_damaged_newest_backup_is_refused_by_its_name(tmp_path: Path) -> None:
     """The one before it is used only when that is allowed; schedulers that are killed on the way
     change nothing of what comes of it."""
     with restores(tmp_path, f"file://{tmp_path}/backups", 1) as here:
-        until(lambda: here.scheduler.stats()["backups"]["count"], "the first backup counts")
         good = here.backed_up()
         newest = here.backed_up()
         damage(tmp_path / "backups" / "mycluster" / f"{newest}.db")
