@@ -21,6 +21,9 @@ from etcdmesos.step import Command, Event
 REVIEWED = "reviewed"
 PLANNED = "planned"
 
+SOON = 0.001
+"""Seconds to the next turn once something is on record: no step may wake itself at once."""
+
 MOST_REVIEWS = 4
 """Phase changes one event may cause; more would be a loop in the chart."""
 

@@ -38,15 +38,12 @@ from etcdmesos.cluster.repairs import (
     vanished,
 )
 from etcdmesos.cluster.shunning import avoided_at, ports_of_failures, shunned_at
+from etcdmesos.draft import SOON
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.resources import without_ports
 
 ADD_ATTEMPTS = 4
 """After so many failed attempts to add one learner, another place is tried."""
-
-
-SOON = 0.001
-"""To the next turn once a change has ended; a moment later, as no step may wake itself at once."""
 
 
 def plan_membership(draft: Draft) -> Draft:

@@ -96,3 +96,5 @@ def _check_names(before: Record, after: Record) -> None:
         or after.attempted_generation < before.attempted_generation
     ):
         raise BrokenPromise("a generation or a member number went back")
+    if after.highest_revision < before.highest_revision:
+        raise BrokenPromise("the highest revision ever seen went back")

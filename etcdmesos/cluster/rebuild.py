@@ -15,6 +15,7 @@ from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.cluster.model import Draft, Model, StoreLink, ended_on_record
 from etcdmesos.cluster.record import Member, Purpose, Record, RecordedTask, Role, Step
 from etcdmesos.cluster.settings import Settings
+from etcdmesos.draft import SOON
 from etcdmesos.mesos.master_state import ListedFramework, ListedTask
 from etcdmesos.mesos.statuses import DEAD
 
@@ -25,7 +26,6 @@ SKIPPED_NUMBERS = 100
 SKIPPED_GENERATIONS = 100
 """Reseeds are on no label of the seed: the rebuilt record's generation is above theirs, or a hold
 would take the seed's data for that of an attempt that failed."""
-SOON = 0.001
 
 
 @frozen(kw_only=True)

@@ -14,9 +14,9 @@ from etcdmesos.cluster.health import Assessment, assess
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Member, Step
 from etcdmesos.cluster.reseed import telling
-from etcdmesos.cluster.reseed.stages import highest_revision
 from etcdmesos.cluster.restore import telling as restoring
 from etcdmesos.cluster.restore.permission import under_way
+from etcdmesos.cluster.revisions import highest_revision
 from etcdmesos.cluster.why import standing_by, why
 from etcdmesos.mesos.statuses import TaskState
 

@@ -35,14 +35,19 @@ def settings(size: int = 3, **changes: Any) -> Settings:
         cluster_name="c",
         framework_name="etcd-c",
         cluster_size=size,
-        artifacts=Artifacts(
-            executor_uri="http://x/e",
-            etcd_uri="http://x/d",
-            etcd_sha256="ab",
-            restorer=Restorer(name="etcdutl", uri="http://x/u", sha256="cd", bumps=True),
-        ),
+        artifacts=artifacts(),
     )
     return evolve(made, **changes)
+
+
+def artifacts(*, bumps: bool = True) -> Artifacts:
+    """`bumps`: the tool that restores can raise revisions."""
+    return Artifacts(
+        executor_uri="http://x/e",
+        etcd_uri="http://x/d",
+        etcd_sha256="ab",
+        restorer=Restorer(name="etcdutl", uri="http://x/u", sha256="cd", bumps=bumps),
+    )
 
 
 def resources(

@@ -126,13 +126,15 @@ class Stage(BackupDirectives, RestoreDirectives):
     # Scenery
 
     def do_start(self, *options: str) -> None:
-        """A new scheduler process; `start size=3 cpus=2` with other settings than before."""
+        """A new scheduler process; `start size=3 cpus=2` with other settings than before, and
+        `bumps=no` with a tool that raises no revisions."""
         if options:
             texts = _options(options)
             size = int(texts.pop("size", "3"))
             constraints = parse(texts.pop("constraints", ""))
             errand = Errand(texts.pop("errand", "run"))
             backups, restore = backup_settings(texts), restore_settings(texts)
+            bumps = texts.pop("bumps", "yes") == "yes"
             others = {k: json.loads(v) for k, v in texts.items()}
             self.settings = make.settings(
                 size,
@@ -140,6 +142,7 @@ class Stage(BackupDirectives, RestoreDirectives):
                 errand=errand,
                 backups=backups,
                 restore=restore,
+                artifacts=make.artifacts(bumps=bumps),
                 **others,
             )
         self.model, self.ended = make.CONTROLLER.start(self.settings), False

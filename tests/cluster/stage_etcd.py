@@ -111,6 +111,7 @@ class Etcd:
             term=int(self.options.get("term", 2)),
             commit_index=self.committed,
             applied_index=self.stuck.get(probe.member, self.committed),
+            revision=int(self.options.get("revision", 1)),
             alarms=self._alarms(),
         )
         leader = self.options.get("leader", self.seed)

@@ -6,19 +6,7 @@ from etcdmesos.cluster.alarms import CORRUPT
 from etcdmesos.cluster.health import Assessment
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Member
-
-
-def published(model: Model) -> int:
-    """The newest revision that this cluster is known to have shown to anybody.
-
-    One grown from a survivor whose tool bumps no revisions begins below those that are lost, and is
-    measured by its own.
-    """
-    record = model.record
-    grown = record.reseeds[-1] if record.reseeds else None
-    if grown is None or grown.generation != record.generation or grown.bump:
-        return record.highest_revision
-    return max([grown.revision, *(revision_of(model, member) for member in record.members)])
+from etcdmesos.cluster.revisions import published, revision_of
 
 
 def chosen(model: Model, state: Assessment) -> Member | None:
@@ -43,12 +31,6 @@ def chosen(model: Model, state: Assessment) -> Member | None:
         key=lambda member: (member.id != state.leader, revision_of(model, member)),
         default=None,
     )
-
-
-def revision_of(model: Model, member: Member) -> int:
-    """The revision it last said it has; -1 when it said none."""
-    latest = model.view(member.name).latest
-    return -1 if latest is None else latest.revision
 
 
 def size_of(model: Model, member: Member) -> int:

@@ -14,7 +14,7 @@ from etcdmesos import orders
 from etcdmesos.backups.manifest import Manifest
 from etcdmesos.backups.names import origin_of
 from etcdmesos.backups.retention import expired
-from etcdmesos.cluster.backups.choosing import chosen, published, size_of
+from etcdmesos.cluster.backups.choosing import chosen, size_of
 from etcdmesos.cluster.backups.settings import BackupSettings
 from etcdmesos.cluster.backups.view import Run, Stage, Survivor
 from etcdmesos.cluster.commands import (
@@ -28,6 +28,7 @@ from etcdmesos.cluster.commands import (
 from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.model import Draft
 from etcdmesos.cluster.record import Member
+from etcdmesos.cluster.revisions import published
 from etcdmesos.orders import Sending
 
 NAMES_APART = 1.0

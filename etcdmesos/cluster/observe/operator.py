@@ -14,10 +14,10 @@ from etcdmesos.cluster.commands import AnswerOperator
 from etcdmesos.cluster.episode import Stage
 from etcdmesos.cluster.model import Draft
 from etcdmesos.cluster.observe.event import event_of
-from etcdmesos.cluster.rebuild import SOON
 from etcdmesos.cluster.reseed.dry_run import refusal
 from etcdmesos.cluster.reseed.stages import begin
 from etcdmesos.cluster.why import why
+from etcdmesos.draft import SOON
 
 
 def take_uninstall(draft: Draft) -> Draft:

@@ -11,9 +11,9 @@ from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.reseed.permission import obstacle
 from etcdmesos.cluster.reseed.quorum_loss import quorum_gone
 from etcdmesos.cluster.reseed.safety import configurations, doubtful, proven
-from etcdmesos.cluster.reseed.stages import highest_revision
 from etcdmesos.cluster.reseed.standing import dead, held, in_reach, out_of_reach
 from etcdmesos.cluster.reseed.telling import of_the_attempt
+from etcdmesos.cluster.revisions import highest_revision, raises_revisions
 
 
 def dry_run(model: Model, now: float, member: str = "") -> dict[str, Any]:
@@ -92,10 +92,8 @@ def _steps(model: Model, member: str, refused: str) -> list[str]:
     if refused:
         return [f"nothing would be done: {refused}"]
     seed = member or "the one with the highest commit index"
-    bumps = (
-        model.settings.artifacts.restorer is not None and model.settings.artifacts.restorer.bumps
-    )
-    raised = "revisions raised" if bumps else "revisions as in the snapshot: they may go back"
+    as_they_are = "revisions as in the snapshot: they may go back"
+    raised = "revisions raised" if raises_revisions(model) else as_they_are
     names = ", ".join(one.name for one in in_reach(model))
     return [
         "1. every member that answers saves a snapshot",

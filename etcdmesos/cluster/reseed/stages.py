@@ -28,14 +28,9 @@ from etcdmesos.cluster.reseed.standing import (
     stands,
 )
 from etcdmesos.cluster.reseed.verifying import plan_verification, unverified
+from etcdmesos.cluster.revisions import bump_beyond, highest_revision
+from etcdmesos.draft import SOON
 from etcdmesos.orders import Standing
-
-SOON = 0.001
-"""To the next turn once a stage is recorded; a moment later, as no step may wake itself at once."""
-
-BUMP = 1_000_000_000
-"""By how much revisions go up: more than a week of writes beyond any that was ever given out
-(etcd.io, disaster recovery: "Restoring with revision bump")."""
 
 
 def watch_quorum(draft: Draft) -> Draft:
@@ -72,13 +67,6 @@ def begin(
         reseed=reseed, attempted_generation=generation, highest_revision=highest
     )
     return draft.waking(draft.now + SOON).changing_course()
-
-
-def highest_revision(model: Model) -> int:
-    """The highest revision that was ever seen of this cluster."""
-    seen = (view.latest for view in model.views.values())
-    ours = (s.revision for s in seen if s and s.cluster_id == model.record.cluster_id)
-    return max([model.record.highest_revision, *ours])
 
 
 def pending(model: Model) -> bool:
@@ -208,14 +196,13 @@ def _nobody(reseed: Reseed) -> str:
 
 
 def _chosen(model: Model, best: Candidate) -> Chosen:
-    taken, restorer = best.snapshot, model.settings.artifacts.restorer
+    taken = best.snapshot
     assert taken is not None
-    ahead = max(0, highest_revision(model) - taken.revision)
     return Chosen(
         sha256=taken.sha256,
         revision=taken.revision,
         commit_index=best.commit_index,
-        bump=ahead + BUMP if restorer is not None and restorer.bumps else 0,
+        bump=bump_beyond(model, taken.revision),
     )
 
 

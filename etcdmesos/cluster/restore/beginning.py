@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from etcdmesos.backups.source import Source
 from etcdmesos.cluster.model import Draft
-from etcdmesos.cluster.reseed.stages import SOON, highest_revision
 from etcdmesos.cluster.restore.episode import Restore, Stage
 from etcdmesos.cluster.restore.permission import automatic, automatic_at
+from etcdmesos.cluster.revisions import highest_revision
+from etcdmesos.draft import SOON
 
 
 def begin(

@@ -12,9 +12,14 @@ from attrs import evolve
 from etcdmesos.backups.manifest import Manifest
 from etcdmesos.backups.source import LATEST, NoSuchBackup, Source, Unsound, choose
 from etcdmesos.cluster.model import Model
-from etcdmesos.cluster.reseed.stages import highest_revision
 from etcdmesos.cluster.restore.permission import origin_wanted, refusal, source_of
 from etcdmesos.cluster.restore.telling import places
+from etcdmesos.cluster.revisions import (
+    highest_revision,
+    published,
+    raises_revisions,
+    revision_of,
+)
 from etcdmesos.errors import BadUsage
 from etcdmesos.moments import iso
 
@@ -52,22 +57,29 @@ def _backup(model: Model, source: Source) -> Manifest | None:
 
 
 def _of_the_backup(model: Model, backup: Manifest) -> list[str]:
-    highest = highest_revision(model)
-    missing = highest - backup.revision
-    lost = f"at least {missing} would be missing" if missing > 0 else "none is known to be missing"
-    seen = f"the highest revision ever seen is {highest}: {lost}" if highest else ""
     said = (
         f"backup {backup.name} of {iso(backup.taken_at)}, revision {backup.revision}, "
         f"{backup.size} bytes, of {backup.member} with etcd {backup.etcd_version}"
         + (", taken without quorum" if backup.survivor else "")
     )
-    return [said, seen] if seen else [said]
+    highest = highest_revision(model)
+    if not highest:
+        return [said]
+    return [said, f"the highest revision ever seen is {highest}: {_missing(model, backup)}"]
+
+
+def _missing(model: Model, backup: Manifest) -> str:
+    """What of the cluster that was lost is not in `backup`, as far as revisions can tell."""
+    if backup.cluster_id != model.record.cluster_id:
+        return "the backup is of another cluster, and all that was written since would be missing"
+    shown = (revision_of(model, member) for member in model.record.members)
+    missing = max([published(model), *shown]) - backup.revision
+    return f"at least {missing} would be missing" if missing > 0 else "none is known to be missing"
 
 
 def _steps(model: Model) -> list[str]:
-    restorer = model.settings.artifacts.restorer
-    bumps = restorer is not None and restorer.bumps
-    raised = "revisions raised" if bumps else "revisions as in the backup: clients see some twice"
+    as_they_are = "revisions as in the backup: clients see some twice"
+    raised = "revisions raised" if raises_revisions(model) else as_they_are
     lost = places(model.record.members)
     kept = [f"the members' own data stays where it is until collected: {lost}"] if lost else []
     return [

@@ -10,10 +10,7 @@ from etcdmesos.cluster.succession import left_behind, succeed
 
 
 def flip(draft: Draft, restore: Restore, seed: Member) -> Draft:
-    """`seed`, which was verified, is the cluster; the others join it as learners.
-
-    The highest revision is that of the new cluster: without a bump it may be lower than before.
-    """
+    """`seed`, which was verified, is the cluster; the others join it as learners."""
     record, view = draft.model.record, draft.model.view(seed.name)
     assert view.latest is not None
     history = (*record.restores, _told(draft, restore, seed))[-LONGEST_HISTORY:]
@@ -22,7 +19,7 @@ def flip(draft: Draft, restore: Restore, seed: Member) -> Draft:
         seed,
         restore.generation,
         served=True,
-        highest_revision=view.latest.revision,
+        highest_revision=max(record.highest_revision, view.latest.revision),
         foreign_voters=(),
         failed_attempts=0,
         restore=None,

@@ -25,7 +25,6 @@ from etcdmesos.cluster.model import Draft, Model, ProgressView, ended_on_record,
 from etcdmesos.cluster.record import Member
 from etcdmesos.cluster.record import Step as MemberStep
 from etcdmesos.cluster.reseed.ordering import failed
-from etcdmesos.cluster.reseed.stages import BUMP, SOON
 from etcdmesos.cluster.reseed.standing import in_reach, report_of, stands
 from etcdmesos.cluster.reseed.verifying import plan_verification, unverified
 from etcdmesos.cluster.restore.episode import Point, Restore, Stage
@@ -33,7 +32,9 @@ from etcdmesos.cluster.restore.flip import flip
 from etcdmesos.cluster.restore.permission import origin_wanted, unable
 from etcdmesos.cluster.restore.seed import fetched, send_order
 from etcdmesos.cluster.restore.view import RestoreView
+from etcdmesos.cluster.revisions import bump_beyond
 from etcdmesos.cluster.terms import Terms
+from etcdmesos.draft import SOON
 from etcdmesos.orders import Standing
 
 
@@ -90,9 +91,7 @@ def _choosing(draft: Draft, restore: Restore) -> Draft:
 
 def chosen(draft: Draft, restore: Restore, point: Point) -> Draft:
     """`point` was read back and is sound: it is what will be restored."""
-    restorer, highest = draft.model.settings.artifacts.restorer, draft.model.record.highest_revision
-    bumps = restorer is not None and restorer.bumps
-    bump = max(0, highest - point.revision) + BUMP if bumps else 0
+    bump = bump_beyond(draft.model, point.revision)
     return draft.recording(restore=evolve(restore, stage=Stage.LAUNCHING, point=point, bump=bump))
 
 

@@ -6,7 +6,9 @@ from attrs import define, field
 
 from etcdmesos import orders
 from etcdmesos.cluster.commands import AbandonBackup, Command, OpenBackup, SendMessage
+from etcdmesos.cluster.episode import Reseeded
 from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.restore.episode import Restored
 from etcdmesos.simulation.facts import Released
 
 __all__ = ["BackupBooks", "backup_order"]
@@ -58,6 +60,6 @@ def _published(record: Record | None) -> int:
     """The newest revision on record that a backup has to have; 0 where revisions began anew."""
     if record is None:
         return 0
-    grown = record.reseeds[-1] if record.reseeds else None
-    began_anew = grown is not None and grown.generation == record.generation and not grown.bump
+    made: tuple[Reseeded | Restored, ...] = (*record.reseeds, *record.restores)
+    began_anew = any(one.generation == record.generation and not one.bump for one in made)
     return 0 if began_anew else record.highest_revision
