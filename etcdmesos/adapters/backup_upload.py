@@ -7,13 +7,13 @@ standard library and h2 alone.  What the way in holds is never logged and in no 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from etcdmesos.adapters.confidential import outcome
 from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError
 from etcdmesos.adapters.etcd_snapshot import LiveSnapshot, SnapshotFailed
 from etcdmesos.adapters.http_exchange import ExchangeFailed, Limits, exchange
@@ -24,8 +24,6 @@ from etcdmesos.executor.events import BackupMoved, BackupSent
 from etcdmesos.orders import Kept, Means, WayIn
 from etcdmesos.ports import Post
 from etcdmesos.step import Command, CommandDone, CommandFailed, Event
-
-log = logging.getLogger(__name__)
 
 STATUS_SECONDS = 2.0
 NEWS_SECONDS = 5.0
@@ -90,22 +88,12 @@ class BackupUpload:
         return ""
 
     def _carry_out(self, command: SendBackup, stop: threading.Event) -> None:
-        try:
-            event = self._send(command, stop)
-        except (
-            SnapshotFailed,
-            ExchangeFailed,
-            UploadFailed,
-            GatewayError,
-            NotInSandbox,
-        ) as error:
-            event = CommandFailed(command=command, reason=str(error))
-        except Exception as error:
-            # Without the error's text or trace: they may hold an address that lets somebody in.
-            log.error("a backup ended in an error of its own", extra={"kind": type(error).__name__})
-            reason = f"an error in the executor: {type(error).__name__}"
-            event = CommandFailed(command=command, reason=reason)
-        self._post(event)
+        expected = (SnapshotFailed, ExchangeFailed, UploadFailed, GatewayError, NotInSandbox)
+        self._post(
+            outcome(
+                command, lambda: self._send(command, stop), expected=expected, process="executor"
+            )
+        )
 
     def _send(self, command: SendBackup, stop: threading.Event) -> Event:
         limits = Limits(idle=command.idle_seconds, total=command.seconds)

@@ -50,8 +50,8 @@ def save_snapshot(client_url: str, file: Path, status: MemberHealth) -> Saved:
     file.parent.mkdir(parents=True, exist_ok=True)
     need_room(file.parent, status.db_size)
     with LiveSnapshot(client_url, idle_seconds=IDLE_WITHIN, seconds=SNAPSHOT_WITHIN) as snapshot:
-        size, sha256 = write_whole(file, snapshot)
-    return Saved(size=size, sha256=sha256, revision=status.revision)
+        write_whole(file, snapshot)
+    return Saved(size=snapshot.size, sha256=snapshot.sha256, revision=status.revision)
 
 
 def snapshot_of_copy(

@@ -25,6 +25,7 @@ from etcdmesos.adapters.ordered_worker import OrderedWorker, WorkerClosed
 from etcdmesos.adapters.reseed_programs import Programs
 from etcdmesos.adapters.sandbox_files import NotInSandbox, move, need_room, remove, sha256_of
 from etcdmesos.adapters.snapshot_download import download
+from etcdmesos.adapters.tool_download import obtain
 from etcdmesos.adapters.wal import read_log_end
 from etcdmesos.errors import EtcdMesosError
 from etcdmesos.executor.commands import (
@@ -162,7 +163,7 @@ class Reseed:
     def _restore(self, command: RestoreSeed) -> Event:
         snapshot = self._sandbox / command.snapshot
         data, aside = self._sandbox / command.data_directory, self._sandbox / command.aside
-        tool = self._programs.fetch(command.tool)
+        tool = obtain(command.tool, self._sandbox, self._cancelled)
         if (found := sha256_of(snapshot)) != command.sha256:
             raise NotInSandbox(f"{command.snapshot} has the SHA-256 {found} now")
         need_room(data.parent, 2 * snapshot.stat().st_size + LOG_BYTES)

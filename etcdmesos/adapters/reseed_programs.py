@@ -1,11 +1,11 @@
 """Programs that reseeding runs beside the member: etcd on a copy, and the tool that restores.
 
-Both are children that die with us, run in the sandbox, and write to `reseed.log`.
+Both are children that die with us, run in the sandbox, and write to `reseed.log`.  Where the tool
+comes from is in `tool_download.py`.
 """
 
 from __future__ import annotations
 
-import http.client
 import logging
 import queue
 import signal
@@ -15,39 +15,24 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from etcdmesos.adapters.child_process import CannotStart, ChildProcess, Ended
-from etcdmesos.adapters.sandbox_files import NotInSandbox, sha256_of, write_whole
 from etcdmesos.errors import EtcdMesosError
-from etcdmesos.orders import Tool
 
 log = logging.getLogger(__name__)
 
 LOG_FILE = "reseed.log"
-FETCH_IDLE = 10.0
-FETCH_WITHIN = 120.0
-"""Less than a scheduler gives a seed (`Settings.seed_limit`)."""
-FETCH_AGAIN, FETCH_AGAIN_MOST = 0.2, 2.0
-"""The pause before the server is asked again, doubling from the first to the most."""
 STOP_WITHIN = 10.0
 _LOOK_EVERY = 0.05
 
 End = queue.SimpleQueue[Ended | CannotStart]
 """Where a program's end will be."""
 
-_BLOCK = 1024 * 1024
-_TOOL_BYTES_MAX = 512 * 1024 * 1024
-
 
 class Cancelled(EtcdMesosError):
     """What was under way is not wanted any more."""
-
-
-class _ServerGone(NotInSandbox):
-    """There was no answer, or not all of it."""
 
 
 @frozen
@@ -129,62 +114,6 @@ class Programs:
                 self._child.signal(self._runs, signal.SIGTERM)
                 if not ended(STOP_WITHIN):
                     self._kill(end)
-
-    def fetch(self, tool: Tool) -> Path:
-        """The tool in the sandbox, fetched unless it is there.  Raises NotInSandbox, and Cancelled.
-
-        It came with the task, unless the scheduler has another one by now.  That one is served by
-        the scheduler: one that is being replaced at this moment is asked again for a while, or its
-        end would cost the cluster a candidate.
-        """
-        if not tool.name.isalnum():
-            raise NotInSandbox(f"no name of a tool: {tool.name!r}")
-        path = self._sandbox / "reseed" / "tools" / tool.name
-        for known in (self._sandbox / tool.name, path):
-            if known.exists() and sha256_of(known) == tool.sha256:
-                return known
-        deadline, pause = time.monotonic() + FETCH_WITHIN, FETCH_AGAIN
-        while True:
-            try:
-                _, found = write_whole(path, self._download(tool), mode=0o700, durable=False)
-                break
-            except _ServerGone as error:
-                if time.monotonic() + pause > deadline:
-                    raise
-                log.info("asked again", extra={"seconds": pause, "reason": str(error)})
-            if self._cancelled.wait(pause):
-                raise Cancelled("ended before it was done")
-            pause = min(2 * pause, FETCH_AGAIN_MOST)
-        if found != tool.sha256:
-            path.unlink()
-            raise NotInSandbox(f"{tool.url} has another SHA-256 than ordered: {found}")
-        return path
-
-    def _download(self, tool: Tool) -> Iterator[bytes]:
-        parts = urlsplit(tool.url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise NotInSandbox(f"not an address to fetch {tool.name} from: {tool.url}")
-        deadline = time.monotonic() + FETCH_WITHIN
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=FETCH_IDLE)
-        try:
-            connection.request("GET", parts.path)
-            answer = connection.getresponse()
-            if answer.status != 200:
-                raise NotInSandbox(f"{tool.url} answered {answer.status}")
-            received = 0
-            while block := answer.read1(_BLOCK):
-                received += len(block)
-                if time.monotonic() > deadline or received > _TOOL_BYTES_MAX:
-                    raise NotInSandbox(f"{tool.url} is too big or too slow")
-                if self._cancelled.is_set():
-                    raise Cancelled("ended before it was done")
-                yield block
-            if answer.length:
-                raise http.client.IncompleteRead(b"", answer.length)
-        except (OSError, http.client.HTTPException) as error:
-            raise _ServerGone(f"{tool.url} cannot be fetched: {error}") from error
-        finally:
-            connection.close()
 
     def _begin(self, command: Sequence[str]) -> End:
         self._runs += 1

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from etcdmesos.adapters.reseed_programs import Cancelled, Programs
+from etcdmesos.adapters.reseed_programs import Cancelled
 from etcdmesos.adapters.sandbox_files import NotInSandbox
+from etcdmesos.adapters.tool_download import obtain
 from etcdmesos.orders import Tool
 from tests.real_etcd import free_port, until
 
@@ -50,24 +51,20 @@ def tool(port: int, sha256: str = hashlib.sha256(CONTENT).hexdigest()) -> Tool:
     return Tool(name="etcdutl", url=f"http://127.0.0.1:{port}/etcdutl", sha256=sha256)
 
 
-@contextmanager
-def programs(folder: Path) -> Iterator[tuple[Programs, threading.Event]]:
-    cancelled = threading.Event()
-    made = Programs(folder, cancelled)
-    try:
-        yield made, cancelled
-    finally:
-        made.close()
+def in_sandbox(sandbox: Path, wanted: Tool) -> Path:
+    return obtain(wanted, sandbox, threading.Event())
 
 
 @contextmanager
-def fetching(made: Programs, wanted: Tool) -> Iterator[list[Path | Exception]]:
+def fetching(
+    sandbox: Path, wanted: Tool, cancelled: threading.Event | None = None
+) -> Iterator[list[Path | Exception]]:
     """What came of it, once the block is left."""
     came: list[Path | Exception] = []
 
     def fetch() -> None:
         try:
-            came.append(made.fetch(wanted))
+            came.append(obtain(wanted, sandbox, cancelled or threading.Event()))
         except (NotInSandbox, Cancelled) as error:
             came.append(error)
 
@@ -82,23 +79,22 @@ def fetching(made: Programs, wanted: Tool) -> Iterator[list[Path | Exception]]:
 
 def test_what_came_with_the_task_needs_no_server(tmp_path: Path) -> None:
     (tmp_path / "etcdutl").write_bytes(CONTENT)
-    with programs(tmp_path) as (made, _):
-        assert made.fetch(tool(free_port())) == tmp_path / "etcdutl"
+    assert in_sandbox(tmp_path, tool(free_port())) == tmp_path / "etcdutl"
 
 
 def test_another_one_than_came_with_the_task_is_fetched(tmp_path: Path) -> None:
     """Of another version, say; that one stays what it was."""
     (tmp_path / "etcdutl").write_bytes(b"older")
     port = free_port()
-    with programs(tmp_path) as (made, _), serving(port):
-        assert made.fetch(tool(port)).read_bytes() == CONTENT
+    with serving(port):
+        assert in_sandbox(tmp_path, tool(port)).read_bytes() == CONTENT
     assert (tmp_path / "etcdutl").read_bytes() == b"older"
 
 
 def test_a_server_that_comes_back_is_asked_again(tmp_path: Path) -> None:
     """Gone before the first byte, then in the middle; what is there in the end is whole."""
     port = free_port()
-    with programs(tmp_path) as (made, _), fetching(made, tool(port)) as came:
+    with fetching(tmp_path, tool(port)) as came:
         with serving(port, sent=50_000) as asked:
             assert asked.wait(10)
         assert not came
@@ -111,13 +107,14 @@ def test_a_server_that_comes_back_is_asked_again(tmp_path: Path) -> None:
 
 
 def test_waiting_for_the_server_ends_when_it_is_cancelled(tmp_path: Path) -> None:
-    with programs(tmp_path) as (made, cancelled), fetching(made, tool(free_port())) as came:
+    cancelled = threading.Event()
+    with fetching(tmp_path, tool(free_port()), cancelled) as came:
         cancelled.set()
     assert isinstance(came[0], Cancelled)
 
 
 def test_another_tool_than_ordered_is_refused_at_once(tmp_path: Path) -> None:
     port = free_port()
-    with programs(tmp_path) as (made, _), serving(port):
-        with pytest.raises(NotInSandbox, match="another SHA-256"):
-            made.fetch(tool(port, "00"))
+    with serving(port), pytest.raises(NotInSandbox, match="another SHA-256"):
+        in_sandbox(tmp_path, tool(port, "00"))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

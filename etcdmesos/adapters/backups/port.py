@@ -6,13 +6,13 @@ when it is first needed, and again after a failure to open it.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
 from etcdmesos.adapters.backups.library import Library, taken_at
 from etcdmesos.adapters.backups.target import Target, TargetFailed
+from etcdmesos.adapters.confidential import outcome
 from etcdmesos.adapters.ordered_worker import OrderedWorker, WorkerClosed
 from etcdmesos.backups.names import MANIFEST, SNAPSHOT
 from etcdmesos.cluster.commands import (
@@ -25,8 +25,6 @@ from etcdmesos.cluster.commands import (
 from etcdmesos.cluster.events import BackupCounted, BackupOpened, CatalogueRead
 from etcdmesos.ports import Post
 from etcdmesos.step import Command, CommandDone, CommandFailed, Event
-
-log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 2.0
 
@@ -61,7 +59,7 @@ class BackupPort:
     def submit(self, command: Command, /) -> None:
         """Begin it when what came before is done.  Returns at once."""
         try:
-            self._worker.do(lambda: self._answer(command))
+            self._worker.do(lambda: self._post(self._answer(command)))
         except WorkerClosed:
             self._post(CommandFailed(command=command, reason="the scheduler is closing"))
 
@@ -71,20 +69,15 @@ class BackupPort:
         self._worker.close()
         self._worker.join(CLOSE_SECONDS)
 
-    def _answer(self, command: Command) -> None:
-        try:
-            if self._closed.is_set():
-                raise TargetFailed("the scheduler is closing")
-            event = carry_out(command, *self._target())
-        except TargetFailed as error:
-            event = CommandFailed(command=command, reason=str(error))
-        except Exception as error:
-            # Without the error's text or trace: they may hold an address that lets somebody in.
-            kind = type(error).__name__
-            log.error("backups: an error of our own", extra={"kind": kind})
-            reason = f"an error in the scheduler: {kind}"
-            event = CommandFailed(command=command, reason=reason)
-        self._post(event)
+    def _answer(self, command: Command) -> Event:
+        if self._closed.is_set():
+            return CommandFailed(command=command, reason="the scheduler is closing")
+        return outcome(
+            command,
+            lambda: carry_out(command, *self._target()),
+            expected=(TargetFailed,),
+            process="scheduler",
+        )
 
     def _target(self) -> tuple[Target, Library]:
         if self._opened is None:

@@ -5,7 +5,6 @@ One thing after the other, on a thread of its own; each ends within a limit.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +13,8 @@ from pathlib import Path
 from attrs import frozen
 
 from etcdmesos.adapters.backups.library import Damaged, Library
-from etcdmesos.adapters.backups.target import Target, TargetFailed
+from etcdmesos.adapters.backups.target import Target
+from etcdmesos.adapters.confidential import outcome
 from etcdmesos.adapters.ordered_worker import OrderedWorker, WorkerClosed
 from etcdmesos.adapters.restore.relay import Relay
 from etcdmesos.adapters.restore.saved import NotSaved, Snapshot, open_saved
@@ -27,8 +27,6 @@ from etcdmesos.cluster.restore.episode import Point
 from etcdmesos.errors import EtcdMesosError
 from etcdmesos.ports import Post
 from etcdmesos.step import Command, CommandFailed, Event
-
-log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 3.0
 
@@ -84,17 +82,14 @@ class RestorePort:
         self._keep(None)
 
     def _answer(self, command: Command) -> Event:
-        try:
-            if self._cancelled.is_set():
-                raise TargetFailed("the scheduler is closing")
-            return self._carry_out(command)
-        except (EtcdMesosError, OSError) as error:
-            return CommandFailed(command=command, reason=" ".join(str(error).split()))
-        except Exception as error:
-            # Without the error's text or trace: they may hold an address that lets somebody in.
-            kind = type(error).__name__
-            log.error("restoring: an error of our own", extra={"kind": kind})
-            return CommandFailed(command=command, reason=f"an error in the scheduler: {kind}")
+        if self._cancelled.is_set():
+            return CommandFailed(command=command, reason="the scheduler is closing")
+        return outcome(
+            command,
+            lambda: self._carry_out(command),
+            expected=(EtcdMesosError, OSError),
+            process="scheduler",
+        )
 
     def _carry_out(self, command: Command) -> Event:
         match command:
