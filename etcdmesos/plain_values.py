@@ -8,6 +8,7 @@ tuples of one kind, mappings from str, optional ones of these, and each other.
 from __future__ import annotations
 
 import enum
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -50,8 +51,8 @@ def structured(kind: Any, data: Any, where: str = "") -> Any:
         return _structured_fields(kind, _of(dict, data, where), where)
     if issubclass(kind, enum.Enum):
         return kind(data)
-    if kind is float and type(data) is int:
-        return float(data)
+    if kind is float:
+        return _finite(data if type(data) is int else _of(float, data, where), where)
     return _of(kind, data, where)
 
 
@@ -70,6 +71,17 @@ def _structured_fields(kind: Any, data: dict[str, Any], where: str) -> Any:
 def _types(kind: Any) -> Mapping[str, Any]:
     hints = typing.get_type_hints(kind)
     return {field.name: hints[field.name] for field in attrs.fields(kind)}
+
+
+def _finite(number: float, where: str) -> float:
+    # Python's JSON has NaN, Infinity and integers beyond all floats: no limit can be made of them.
+    try:
+        value = float(number)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise ValueError(f"{where or 'it'} is no finite number")
+    return value
 
 
 def _of(kind: type, data: Any, where: str) -> Any:

@@ -1,8 +1,9 @@
 """What every test shares: hypothesis' profiles and the `--rewrite` option.
 
-`dev` is the default and quick; `ci` is the same on every run and prints how to replay a failure;
-`explore` is for a night: `HYPOTHESIS_PROFILE=explore pytest tests/cluster`; `mutants` only wants to
-know whether a planted bug is found, and shrinks nothing.  No module may leave a thread behind.
+`dev` is the default and quick, `ci` looks a little longer; both are the same on every run, so that
+what fails is the doing of the change at hand.  `explore` draws others each time and is for a
+night: `HYPOTHESIS_PROFILE=explore pytest tests/cluster`.  `mutants` only wants to know whether a
+planted bug is found, and shrinks nothing.  No module may leave a thread behind.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 # A slow or shared machine is no finding, so there is no deadline per example in any profile.
-settings.register_profile("dev", max_examples=60, stateful_step_count=40, deadline=None)
+settings.register_profile(
+    "dev",
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+)
 settings.register_profile(
     "ci",
     max_examples=200,
