@@ -1,31 +1,26 @@
 """A world after the loss of a majority: survivors that obey orders, and the scheduler.
 
-Executors do what `etcdmesos/orders.py` promises of them; etcd answers as such members would.  What
-is under way waits in a queue, in order, until `settle` lets it happen; messages may be lost.
+Executors do what `etcdmesos/orders.py` promises of them; etcd answers as such members would.
+Messages may be lost.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
-from attrs import define, evolve, field
+from attrs import define, evolve
 
 from etcdmesos import orders
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.health import voters
-from etcdmesos.cluster.member_list import ListedMember, MemberList
-from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.quorum import has_quorum
-from etcdmesos.cluster.record import Member, Record
-from etcdmesos.cluster.settings import Settings
+from etcdmesos.cluster.record import Member
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 from etcdmesos.orders import Report, SavedSnapshot, Standing
 from etcdmesos.step import Command, Event
 from tests.cluster import make
-
-MOST_STEPS = 5000
+from tests.cluster.taken_over import World, alone, identity
 
 
 @define
@@ -107,80 +102,24 @@ class Survivor:
         )
 
 
-@define
-class Crash:
-    """The scheduler dies at its n-th save from now, which is stored or not."""
-
-    saves: int
-    stored: bool
-
-
-@define
-class Scene:
-    """One cluster without quorum, and its schedulers, one after the other."""
+@define(kw_only=True)
+class Scene(World):
+    """One cluster without quorum, and its schedulers."""
 
     survivors: dict[str, Survivor]
     dead: tuple[Member, ...]
     away: tuple[Member, ...]
-    settings: Settings
-    crash: Crash | None = None
     lose: Callable[[], bool] = lambda: False
     """Whether the next message is lost."""
-    now: float = 0.0
-    queue: deque[Event] = field(factory=deque)
-    wake_at: float | None = 0.0
-    stored: Record = field(init=False)
-    model: Model = field(init=False)
-    records: list[Record] = field(factory=list)
-    takeovers: int = 0
 
     def __attrs_post_init__(self) -> None:
         living = [one.member for one in self.survivors.values()]
         everybody = sorted([*living, *self.dead, *self.away], key=lambda m: m.name)
         size = len(everybody)
         self.stored = make.record(*everybody, size=size, highest_revision=50)
-        self._start()
+        self.start()
 
-    def _start(self) -> None:
-        self.model = make.CONTROLLER.start(self.settings)
-        self.queue = deque([e.TimerFired()])
-
-    def settle(self, until: Callable[[Model], bool], steps: int = MOST_STEPS) -> bool:
-        """Whether `until` comes to hold within a bounded number of steps."""
-        for _ in range(steps):
-            if until(self.model):
-                return True
-            if self.queue:
-                self._take(self.queue.popleft())
-            elif self.wake_at is None:
-                return False
-            else:
-                self.now = max(self.now, self.wake_at)
-                self._take(e.TimerFired())
-        return until(self.model)
-
-    def _take(self, event: Event) -> None:
-        step = make.CONTROLLER.step(self.model, event, self.now)
-        if step.save is not None:
-            if self.crash is not None:
-                self.crash.saves -= 1
-                if self.crash.saves == 0:
-                    if self.crash.stored:
-                        self._store(step.save)
-                    self.crash, self.takeovers = None, self.takeovers + 1
-                    self._start()
-                    return
-            self._store(step.save)
-        self.model, self.wake_at = step.model, step.wake_at
-        for command in step.commands:
-            self._release(command)
-        self._check()
-
-    def _store(self, record: Record) -> None:
-        self.stored = record
-        self.records.append(record)
-
-    def _check(self) -> None:
+    def check(self) -> None:
         """Promises 7 and 8, on what really runs."""
         seeds = [one for one in self.survivors.values() if one.standing is Standing.SEEDED]
         assert len(seeds) <= 1, "two seeds serve at once"
@@ -192,35 +131,10 @@ class Scene:
         free |= {m.name for m in self.away}
         assert not has_quorum(len(config & free), len(config)), "a second cluster could serve"
 
-    def _release(self, command: Command) -> None:
-        if isinstance(command, c.SendMessage):
-            order = orders.decode(command.data)
-            assert isinstance(order, orders.Order)
-            owner = next(
-                (one for one in self.survivors.values() if one.task_id == order.task_id), None
-            )
-            if owner is None or self.lose():
-                return
-            report = owner.obey(order)
-            if report is not None and not self.lose():
-                self.queue.append(
-                    e.ExecutorSaid(
-                        agent_id=command.agent_id,
-                        executor_id=command.executor_id,
-                        data=orders.encode(report),
-                    )
-                )
-            return
-        self.queue.extend(self._answers(command))
-
-    def _answers(self, command: Command) -> list[Event]:
+    def answers(self, command: Command) -> list[Event]:
         match command:
-            case c.LoadRecord():
-                return [e.RecordLoaded(record=self.stored)]
-            case c.Subscribe():
-                return [e.Subscribed(framework_id="fw-1", master="m:1")]
-            case c.ReadMasterState(subscription=number):
-                return [e.MasterStateRead(state=make.master_state(), subscription=number)]
+            case c.SendMessage():
+                return self._send(command)
             case c.Reconcile(tasks=tasks):
                 asked = {task_id for task_id, _ in tasks}
                 return [
@@ -241,6 +155,20 @@ class Scene:
                 return [self._of_etcd(command)]
             case _:
                 return []
+
+    def _send(self, command: c.SendMessage) -> list[Event]:
+        order = orders.decode(command.data)
+        assert isinstance(order, orders.Order)
+        owner = next((s for s in self.survivors.values() if s.task_id == order.task_id), None)
+        if owner is None or self.lose():
+            return []
+        report = owner.obey(order)
+        if report is None or self.lose():
+            return []
+        data = orders.encode(report)
+        return [
+            e.ExecutorSaid(agent_id=command.agent_id, executor_id=command.executor_id, data=data)
+        ]
 
     def _statuses(self) -> list[TaskStatus]:
         states = [(m, TaskState.FAILED, None) for m in self.dead]
@@ -263,24 +191,17 @@ class Scene:
         seeded = one.standing is Standing.SEEDED
         if not seeded and not one.answers:
             return e.CommandFailed(command=asked, reason="timed out")
-        identity = f"seed-{one.member.name}"
+        name, cluster = one.member.name, f"seed-{one.seeded_in}"
         if isinstance(asked, c.ProbeMember):
-            health = make.health(one.member.name, leader="", commit_index=one.index)
+            health = make.health(name, leader="", commit_index=one.index)
             health = evolve(health, applied_index=one.index, revision=one.index)
             if seeded:
-                cluster = f"seed-{one.seeded_in}"
-                health = evolve(health, cluster_id=cluster, member_id=identity, leader=identity)
-            return e.MemberProbed(member=one.member.name, health=health)
+                own = identity(name)
+                health = evolve(health, cluster_id=cluster, member_id=own, leader=own)
+            return e.MemberProbed(member=name, health=health)
         if not seeded:
             return e.CommandFailed(command=asked, reason="no quorum")
         if isinstance(asked, c.ProbeProgress):
-            return e.ProgressMade(member=one.member.name)
-        entry = ListedMember(
-            id=identity,
-            name=one.member.name,
-            peer_urls=(one.member.peer_url,),
-            client_urls=(one.member.client_url,),
-            learner=False,
-        )
-        listed = MemberList(cluster_id=f"seed-{one.seeded_in}", members=(entry,))
+            return e.ProgressMade(member=name)
+        listed = alone(name, cluster, one.member.peer_url, one.member.client_url)
         return e.MembersListed(members=listed)

@@ -16,7 +16,8 @@ from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.settings import ReseedPolicy
 from tests.cluster import make
-from tests.cluster.reseed.survivors import Crash, Scene, Survivor
+from tests.cluster.reseed.survivors import Scene, Survivor
+from tests.cluster.taken_over import Crash
 
 FAST = {
     "reseed_timeout": 30.0,
@@ -99,7 +100,7 @@ def test_cut_after_every_write_and_taken_over_it_ends_the_same() -> None:
 
 
 def _taken_over_and_reseeded(here: Scene, model: Model) -> bool:
-    return here.takeovers == 1 and reseeded(model)
+    return here.crash is None and reseeded(model)
 
 
 def _with_a_bad_disk(here: Scene) -> Scene:

@@ -1,12 +1,11 @@
 """A world in which nothing is left but backups: agents that launch what waits, and the scheduler.
 
 Executors do what `etcdmesos/orders.py` promises of them; etcd answers as a restored one would.
-What is under way waits in a queue until `settle` lets it happen; messages and answers may be lost.
+Messages and answers may be lost.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from attrs import define, evolve, field
@@ -15,20 +14,15 @@ from etcdmesos import orders
 from etcdmesos.backups.names import origin_of
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
-from etcdmesos.cluster.member_list import ListedMember, MemberList
-from etcdmesos.cluster.model import Model
-from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.restore.episode import Point, Stage
-from etcdmesos.cluster.settings import Settings
 from etcdmesos.member_spec import MemberSpec
 from etcdmesos.mesos.statuses import TaskState
 from etcdmesos.mesos.tasks import Task
 from etcdmesos.orders import Report, SavedSnapshot, Standing
 from etcdmesos.step import Command, Event
 from tests.cluster import backed_up, make
-from tests.cluster.reseed.survivors import Crash
+from tests.cluster.taken_over import World, alone, identity
 
-MOST_STEPS = 5000
 AGENTS = "pqrst"
 
 
@@ -86,23 +80,15 @@ def saved(order: orders.FetchBackup) -> SavedSnapshot:
     )
 
 
-@define
-class Scene:
-    """One cluster that was lost, or is new, and its schedulers, one after the other."""
+@define(kw_only=True)
+class Scene(World):
+    """One cluster that was lost, or is new, and its schedulers."""
 
-    settings: Settings
     backups: dict[float, bool]
     """By age in seconds: whether it is sound."""
     lost: bool = True
-    crash: Crash | None = None
     fails: Callable[[], bool] = lambda: False
     """Whether the next thing that may fail does."""
-    now: float = 0.0
-    queue: deque[Event] = field(factory=deque)
-    wake_at: float | None = 0.0
-    stored: Record = field(init=False)
-    model: Model = field(init=False)
-    records: list[Record] = field(factory=list)
     nodes: dict[str, Node] = field(factory=dict)
     generations: list[int] = field(factory=list)
     urls: set[str] = field(factory=set)
@@ -117,72 +103,28 @@ class Scene:
         self.start()
 
     def start(self) -> None:
-        """Another process; what was lent by the one before is gone with it."""
-        self.model = make.CONTROLLER.start(self.settings)
-        self.queue = deque([e.TimerFired()])
+        """What was lent by the process before is gone with it."""
+        super().start()
         self.urls = set()
 
-    def settle(self, until: Callable[[Model], bool], steps: int = MOST_STEPS) -> bool:
-        """Whether `until` comes to hold within a bounded number of steps."""
-        for _ in range(steps):
-            if until(self.model):
-                return True
-            if self._wants_an_offer():
-                self._offer()
-            elif self.queue:
-                self._take(self.queue.popleft())
-            elif self.wake_at is None:
-                return False
-            else:
-                self.now = max(self.now, self.wake_at)
-                self._take(e.TimerFired())
-        return until(self.model)
-
-    def _wants_an_offer(self) -> bool:
+    def happens(self) -> Event | None:
+        """An offer, when one is waited for."""
         restore = self.model.record.restore
         waits = restore is not None and restore.stage is Stage.LAUNCHING
-        return waits and self.model.phase == "restoring" and not self.model.offers
-
-    def _offer(self) -> None:
+        if not waits or self.model.phase != "restoring" or self.model.offers:
+            return None
         self.offers += 1
         agent = AGENTS[self.offers % len(AGENTS)]
-        self._take(e.OffersReceived(offers=(make.offer(f"{agent}-{self.offers}"),)))
+        return e.OffersReceived(offers=(make.offer(f"{agent}-{self.offers}"),))
 
-    def _take(self, event: Event) -> None:
-        step = make.CONTROLLER.step(self.model, event, self.now)
-        if step.save is not None:
-            if self.crash is not None:
-                self.crash.saves -= 1
-                if self.crash.saves == 0:
-                    if self.crash.stored:
-                        self._store(step.save)
-                    self.crash = None
-                    self.start()
-                    return
-            self._store(step.save)
-        self.model, self.wake_at = step.model, step.wake_at
-        for command in step.commands:
-            self.queue.extend(self._answer(command))
-        self._check()
-
-    def _store(self, record: Record) -> None:
-        self.stored = record
-        self.records.append(record)
-
-    def _check(self) -> None:
+    def check(self) -> None:
         """Promise 9, on what really runs: nothing but a backup is ever started."""
         assert all(node.spec.restores for node in self.nodes.values())
         seeds = [node for node in self.nodes.values() if node.standing is Standing.SEEDED]
         assert len(seeds) <= 1, "two restored clusters serve at once"
 
-    def _answer(self, command: Command) -> list[Event]:
+    def answers(self, command: Command) -> list[Event]:
         match command:
-            case c.LoadRecord():
-                return [e.RecordLoaded(record=self.stored)]
-            case c.Subscribe():
-                return [e.Subscribed(framework_id="fw-1", master="m:1")]
-            case c.ReadMasterState(subscription=number):
-                return [e.MasterStateRead(state=make.master_state(), subscription=number)]
             case c.Reconcile(tasks=tasks):
                 return [self._status(task_id, agent) for task_id, agent in tasks]
             case c.Launch():
@@ -268,20 +210,12 @@ class Scene:
         node = next((n for n in self.nodes.values() if n.spec.client_url == asked.client_url), None)
         if node is None or node.standing is not Standing.SEEDED or self.fails():
             return e.CommandFailed(command=asked, reason="connection refused")
-        identity, name = f"seed-{node.spec.name}", node.spec.name
+        name, own = node.spec.name, identity(node.spec.name)
         if isinstance(asked, c.ProbeMember):
             health = make.health(name, leader="", revision=1_000_000_060)
-            return e.MemberProbed(
-                member=name,
-                health=evolve(health, cluster_id=node.cluster, member_id=identity, leader=identity),
-            )
+            health = evolve(health, cluster_id=node.cluster, member_id=own, leader=own)
+            return e.MemberProbed(member=name, health=health)
         if isinstance(asked, c.ProbeProgress):
             return e.ProgressMade(member=name)
-        entry = ListedMember(
-            id=identity,
-            name=name,
-            peer_urls=(node.spec.peer_url,),
-            client_urls=(node.spec.client_url,),
-            learner=False,
-        )
-        return e.MembersListed(members=MemberList(cluster_id=node.cluster, members=(entry,)))
+        listed = alone(name, node.cluster, node.spec.peer_url, node.spec.client_url)
+        return e.MembersListed(members=listed)

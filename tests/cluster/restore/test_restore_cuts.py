@@ -19,9 +19,9 @@ from etcdmesos.cluster.restore.episode import Stage
 from etcdmesos.cluster.restore.settings import RestoreSettings
 from etcdmesos.cluster.why import why
 from tests.cluster import backed_up, make
-from tests.cluster.reseed.survivors import Crash
 from tests.cluster.restore.backed_world import Scene
 from tests.cluster.stage_backups import backup_settings
+from tests.cluster.taken_over import Crash
 
 AUTO = RestoreSettings(automatic=True)
 
