@@ -21,6 +21,8 @@ from etcdmesos.cluster.model import Model
 
 PREFIX = "etcd_mesos_"
 ROLES = ("leader", "standby", "suspended")
+_HERE = "since this scheduler started"
+_EVER = "on record, whichever scheduler saw them"
 
 
 class Metrics(Collector):
@@ -82,12 +84,12 @@ def _of_the_cluster(model: Model, now: float) -> Iterator[Metric]:
     ):
         yield GaugeMetricFamily(f"{PREFIX}{name}", text, value=float(value))
     for name, text, value in (
-        ("launched_servers", "Members launched", stats["launched_servers"]),
-        ("failed_servers", "Members that failed", stats["failed_servers"]),
-        ("cluster_livelocks", "Times that quorum was lost", stats["cluster_livelocks"]),
-        ("cluster_reseeds", "Reseeds", stats["cluster_reseeds"]),
+        ("launched_servers", f"Members launched {_HERE}", stats["launched_servers"]),
+        ("failed_servers", f"Members that failed {_HERE}", stats["failed_servers"]),
+        ("cluster_livelocks", f"Losses of quorum {_EVER}", stats["cluster_livelocks"]),
+        ("cluster_reseeds", f"Reseeds that succeeded {_EVER}", stats["cluster_reseeds"]),
     ):
-        yield CounterMetricFamily(f"{PREFIX}{name}", f"{text} since the start", value=value)
+        yield CounterMetricFamily(f"{PREFIX}{name}", text, value=value)
 
 
 def _of_the_last_reseed(model: Model, _now: float) -> Iterator[Metric]:

@@ -226,7 +226,6 @@ class Counters:
 
     launched: int = 0
     failed: int = 0
-    livelocks: int = 0
 
 
 @frozen(kw_only=True, slots=False)

@@ -164,6 +164,8 @@ class Record:
     """etcd's ids of voters that somebody else added, as its list was last read."""
     quorum_lost_at: float = 0.0
     """When quorum was found to be gone (Unix time); 0 while it is not."""
+    quorum_losses: int = 0
+    """How often it ever was; the original's livelocks."""
     reseed: Reseed | None = None
     """The attempt under way."""
     reseed_failures: int = 0

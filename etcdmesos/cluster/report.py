@@ -31,7 +31,7 @@ def stats(model: Model, now: float) -> dict[str, Any]:
         "running_servers": len(running),
         "launched_servers": model.counters.launched,
         "failed_servers": model.counters.failed,
-        "cluster_livelocks": model.counters.livelocks,
+        "cluster_livelocks": record.quorum_losses,
         "cluster_reseeds": record.reseed_count,
         "healthy": int(state.serving),
         "role": role(model),

@@ -148,6 +148,7 @@ records = st.builds(
     attempted_generation=counts,
     foreign_voters=st.lists(texts, max_size=2).map(tuple),
     quorum_lost_at=moments,
+    quorum_losses=counts,
     reseed=st.none() | reseeds,
     reseed_failures=counts,
     reseed_setback=texts,

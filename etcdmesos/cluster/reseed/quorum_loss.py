@@ -86,9 +86,11 @@ def watch(draft: Draft) -> Draft:
     known = model.quorum_watch
     if known is None or now - known.seen_at > model.settings.watch_gap:
         known = QuorumWatch(since=now, seen_at=now)
-    if not model.record.quorum_lost_at:
-        counters = evolve(model.counters, livelocks=model.counters.livelocks + 1)
-        draft = draft.having(counters=counters).recording(quorum_lost_at=model.unix_time(now))
+    record = model.record
+    if not record.quorum_lost_at:
+        draft = draft.recording(
+            quorum_lost_at=model.unix_time(now), quorum_losses=record.quorum_losses + 1
+        )
     draft = draft.having(quorum_watch=evolve(known, seen_at=now))
     return draft.waking(now + min(model.settings.probe_interval, model.settings.watch_gap / 2))
 
