@@ -8,10 +8,18 @@ from typing import Any
 
 from etcdmesos.cluster.episode import Stage
 from etcdmesos.cluster.model import Model
-from etcdmesos.cluster.reseed.permission import obstacle
+from etcdmesos.cluster.record import Member
+from etcdmesos.cluster.reseed.permission import obstacle, only_left
 from etcdmesos.cluster.reseed.quorum_loss import quorum_gone
 from etcdmesos.cluster.reseed.safety import configurations, doubtful, proven
-from etcdmesos.cluster.reseed.standing import dead, held, in_reach, out_of_reach
+from etcdmesos.cluster.reseed.standing import (
+    dead,
+    held,
+    in_reach,
+    learns,
+    only_learners,
+    out_of_reach,
+)
 from etcdmesos.cluster.reseed.telling import of_the_attempt
 from etcdmesos.cluster.revisions import highest_revision, raises_revisions
 
@@ -73,7 +81,8 @@ def _calculated(model: Model, now: float, others: list[str]) -> list[str]:
         if model.ended(member):
             how = "is known dead"
         elif member in in_reach(model):
-            how = "is in reach and would be held"
+            last = ", the last to be tried as the seed" if learns(model, member) else ""
+            how = f"is in reach and would be held{last}"
         elif out_of_reach(model, member):
             how = "is out of reach, as Mesos says, and may serve"
         lines.append(f"{member.name} on {member.hostname} ({member.role.value}) {how}{seen}")
@@ -92,10 +101,12 @@ def _steps(model: Model, member: str, refused: str) -> list[str]:
     if refused:
         return [f"nothing would be done: {refused}"]
     seed = member or "the one with the highest commit index"
+    warned = [f"beware: {_warning(model, learners)}"] if (learners := only_learners(model)) else []
     as_they_are = "revisions as in the snapshot: they may go back"
     raised = "revisions raised" if raises_revisions(model) else as_they_are
     names = ", ".join(one.name for one in in_reach(model))
     return [
+        *warned,
         "1. every member that answers saves a snapshot",
         f"2. etcd is stopped on {names}, and the data kept",
         "3. a snapshot of a copy is made where the best of them could not answer",
@@ -103,3 +114,13 @@ def _steps(model: Model, member: str, refused: str) -> list[str]:
         "5. once it lists itself alone and commits, it is the cluster; all others are killed",
         "6. new members join it as learners",
     ]
+
+
+def _warning(model: Model, learners: tuple[Member, ...]) -> str:
+    """What the operator should know who is about to have a learner made the cluster."""
+    shown = [latest.revision for m in learners if (latest := model.view(m.name).latest)]
+    has = f": it has shown revision {max(shown)}" if shown else ""
+    return (
+        f"{only_left(learners)}{has}; the voters' data lies in their sandboxes, and once this "
+        "member has ended, too, that or a backup can be restored"
+    )

@@ -7,9 +7,18 @@ from collections.abc import Iterable
 from attrs import frozen
 
 from etcdmesos.cluster.model import Model
+from etcdmesos.cluster.record import Member
 from etcdmesos.cluster.reseed.quorum_loss import quorum_gone
 from etcdmesos.cluster.reseed.safety import configurations, doubtful, proven
-from etcdmesos.cluster.reseed.standing import STOPPED, dead, held, in_reach, out_of_reach, stands
+from etcdmesos.cluster.reseed.standing import (
+    STOPPED,
+    dead,
+    held,
+    in_reach,
+    only_learners,
+    out_of_reach,
+    stands,
+)
 from etcdmesos.cluster.settings import ReseedPolicy
 
 
@@ -45,6 +54,11 @@ def may_begin(model: Model, now: float) -> Verdict:
         return Verdict(granted=False, why=blocked or "quorum is not watched")
     if not settings.auto_reseed:
         return Verdict(granted=False, why="waits for POST /reseed, as -auto-reseed=false")
+    if learners := only_learners(model):
+        setback = model.record.reseed_setback
+        before = f" (before: {setback})" if setback else ""
+        waits = "waits for POST /reseed, or for its end to restore something instead"
+        return Verdict(granted=False, why=f"{waits}, as {only_left(learners)}{before}")
     again = watch.since + _pause(model)
     if now < again:
         return Verdict(granted=False, why=f"pauses after {model.record.reseed_setback}", at=again)
@@ -66,6 +80,12 @@ def may_begin(model: Model, now: float) -> Verdict:
         return Verdict(granted=False, why=f"waits for -reseed-timeout{doubt}", at=at)
     why = f"quorum was gone for {settings.reseed_timeout:g} s"
     return Verdict(granted=True, why=why, unproven=unproven)
+
+
+def only_left(learners: Iterable[Member]) -> str:
+    """Why nothing is grown from `learners` without the operator's word, in a clause."""
+    names = ", ".join(member.name for member in learners)
+    return f"only {names} is left, a learner, which may hold little of what was written"
 
 
 def _pause(model: Model) -> float:

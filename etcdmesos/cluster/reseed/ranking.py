@@ -10,8 +10,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from etcdmesos.cluster.model import Model
-from etcdmesos.cluster.record import Member, Role
-from etcdmesos.cluster.reseed.standing import STOPPED, report_of
+from etcdmesos.cluster.record import Member
+from etcdmesos.cluster.reseed.standing import STOPPED, learns, report_of
 from etcdmesos.orders import Report, SavedSnapshot
 
 
@@ -24,12 +24,15 @@ class Candidate:
     snapshot: SavedSnapshot | None
     """None when the one it gave, if any, does not hold everything that its log does."""
 
+    learns: bool
+    """It is a learner: the last to be tried, and no etcd runs on a copy of its data."""
+
     @property
     def order(self) -> tuple[bool, int, int, int]:
         """Smallest first."""
         taken = self.snapshot
         applied, revision = (taken.applied_index, taken.revision) if taken else (0, 0)
-        return (self.member.role is Role.LEARNER, -self.commit_index, -applied, -revision)
+        return (self.learns, -self.commit_index, -applied, -revision)
 
 
 def candidates(model: Model) -> list[Candidate]:
@@ -37,7 +40,7 @@ def candidates(model: Model) -> list[Candidate]:
     reseed = model.record.reseed
     assert reseed is not None
     found = [
-        _candidate(member, report)
+        _candidate(member, report, learns(model, member))
         for member in model.record.members
         if member.name not in reseed.failures
         and reseed.member in ("", member.name)
@@ -48,7 +51,7 @@ def candidates(model: Model) -> list[Candidate]:
     return sorted(found, key=lambda one: one.order)
 
 
-def _candidate(member: Member, report: Report) -> Candidate:
+def _candidate(member: Member, report: Report, learns: bool) -> Candidate:
     taken = report.snapshot
     shown = taken.applied_index if taken is not None else 0
     # One whose index is not known is taken for what it is: there may be no other.
@@ -57,4 +60,5 @@ def _candidate(member: Member, report: Report) -> Candidate:
         member=member,
         commit_index=max(report.commit_index, shown),
         snapshot=taken if whole else None,
+        learns=learns,
     )

@@ -17,7 +17,7 @@ from etcdmesos.cluster.model import Draft, KillAsked, Model, ProgressView, Resee
 from etcdmesos.cluster.record import Member
 from etcdmesos.cluster.reseed.flip import flip
 from etcdmesos.cluster.reseed.ordering import failed, send_orders, to_measure, unanswered
-from etcdmesos.cluster.reseed.permission import may_begin, may_seed
+from etcdmesos.cluster.reseed.permission import may_begin, may_seed, only_left
 from etcdmesos.cluster.reseed.quorum_loss import quorum_gone, quorum_is_back, stop_watching, watch
 from etcdmesos.cluster.reseed.ranking import Candidate, candidates
 from etcdmesos.cluster.reseed.standing import (
@@ -181,6 +181,10 @@ def _choose(draft: Draft, reseed: Reseed, *, proven: bool) -> Draft:
     best = next(iter(candidates(draft.model)), None)
     if best is None:
         return _release(draft, reseed, _nobody(reseed))
+    if best.learns and not reseed.by_operator:
+        return _release(draft, reseed, only_left([best.member]))
+    if best.learns and best.snapshot is None:
+        return _without(draft, reseed, best.member.name, UNSEEDABLE)
     reseed = evolve(reseed, seed=best.member.name, proven=proven)
     if best.snapshot is None:
         return draft.recording(reseed=evolve(reseed, stage=Stage.COPYING))
@@ -188,6 +192,13 @@ def _choose(draft: Draft, reseed: Reseed, *, proven: bool) -> Draft:
     draft = send_survivor(draft, best.member, best.snapshot, report.term if report else 0)
     draft = draft.having(progress=ProgressView(probing=draft.model.progress.probing))
     return draft.recording(reseed=evolve(reseed, stage=Stage.SEEDING, chosen=chosen))
+
+
+UNSEEDABLE = (
+    "is a learner and gave no snapshot while it ran (before etcd 3.5 none does), "
+    "and no etcd can be run on a copy of its data"
+)
+"""Run with `--force-new-cluster` it panics: "removed all voters" (seen on 3.4.23 and 3.5.30)."""
 
 
 def _nobody(reseed: Reseed) -> str:

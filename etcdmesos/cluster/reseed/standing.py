@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from etcdmesos.cluster.health import statuses
 from etcdmesos.cluster.model import Model
-from etcdmesos.cluster.record import Member
+from etcdmesos.cluster.record import Member, Role
 from etcdmesos.mesos.statuses import TaskState
 from etcdmesos.orders import Report, Standing
 
@@ -52,6 +52,23 @@ def out_of_reach(model: Model, member: Member) -> bool:
         )
         for status in heard
     )
+
+
+def learns(model: Model, member: Member) -> bool:
+    """Whether the member is a learner, as recorded and as far as it said itself.
+
+    One whose promotion was in flight may know that it is a voter.
+    """
+    if member.role is not Role.LEARNER:
+        return False
+    latest = model.view(member.name).latest
+    return latest is None or latest.learner or latest.cluster_id != model.record.cluster_id
+
+
+def only_learners(model: Model) -> tuple[Member, ...]:
+    """The members in reach if all of them are learners, which may have next to nothing yet."""
+    reach = in_reach(model)
+    return reach if all(learns(model, member) for member in reach) else ()
 
 
 def silent(model: Model, member: Member) -> bool:
