@@ -2,6 +2,7 @@
 
 It takes the port before it returns from `start()`, so that a wrong address is the caller's error
 and not a line in a log.  It knows nothing of what the application says: routes belong elsewhere.
+How long a client may take is `http_connection`'s.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import threading
 import uvicorn
 from starlette.types import ASGIApp
 
+from etcdmesos.adapters.http_connection import Patience, connections
 from etcdmesos.errors import BadUsage
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,8 @@ _GRACE_SECONDS = 1.0
 _CANCEL_SECONDS = 2
 """After this an application that ignores the cut is cancelled."""
 _CLOSE_SECONDS = 3.0
+ANSWERS = Patience(request=10.0, stall=10.0)
+"""Where answers are short, and people or their tools ask."""
 
 
 class HttpServer:
@@ -33,7 +37,7 @@ class HttpServer:
     Logs no requests, names no server software, and leaves the process' signals alone.
     """
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, *, patience: Patience = ANSWERS) -> None:
         self._host = host
         self._port = port
         self._socket: socket.socket | None = None
@@ -41,7 +45,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=connections(patience),
                 loop="asyncio",
                 ws="none",
                 access_log=False,

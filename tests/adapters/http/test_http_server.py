@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from etcdmesos.adapters.http_connection import MOST_CONNECTIONS, Patience
 from etcdmesos.adapters.http_server import HttpServer
 from etcdmesos.errors import BadUsage
 
@@ -44,7 +45,8 @@ async def endless(request: Request) -> Response:
 
 
 def app() -> Starlette:
-    return Starlette(routes=[Route("/", hello), Route("/slow", slow), Route("/endless", endless)])
+    paths = {"/": hello, "/slow": slow, "/endless": endless}
+    return Starlette(routes=[Route(*one, methods=["GET", "POST"]) for one in paths.items()])
 
 
 @pytest.fixture
@@ -161,6 +163,96 @@ def test_who_connects_while_it_closes_is_not_left_waiting(server: HttpServer) ->
         for one in visits:
             one.result(10)
     assert set(ends) <= {b"H", b""}
+
+
+@pytest.fixture
+def impatient() -> Iterator[HttpServer]:
+    """A server that cuts whoever is slow after a fifth of a second."""
+    server = HttpServer(app(), "127.0.0.1", 0, patience=Patience(request=0.2, stall=0.2))
+    server.start()
+    yield server
+    server.close()
+
+
+def connected(server: HttpServer) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=10)
+
+
+def until_cut(client: socket.socket) -> bytes:
+    """What comes until the server ends the connection, within the client's time-out."""
+    came = b""
+    with contextlib.suppress(ConnectionError):
+        while block := client.recv(65536):
+            came += block
+    return came
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: h", id="half a head"),
+        pytest.param(b"POST /slow HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n1", id="body"),
+    ],
+)
+def test_a_request_that_does_not_come_to_an_end_is_cut(impatient: HttpServer, sent: bytes) -> None:
+    """Slow senders hold a descriptor for a moment only; the rest of a body counts as well."""
+    with connected(impatient) as client:
+        client.sendall(sent)
+        until_cut(client)
+
+
+def test_a_slow_second_request_is_cut_as_well(impatient: HttpServer) -> None:
+    """A connection that was of use once is watched like any other."""
+    with connected(impatient) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HT")
+        assert until_cut(client).count(b"200 OK") == 1
+
+
+def test_who_takes_nothing_of_an_answer_is_cut() -> None:
+    """Slow readers do not hold a descriptor, nor the answer that waits for them."""
+    ended = threading.Event()
+
+    async def hoard(request: Request) -> Response:
+        async def blocks() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield bytes(1024 * 1024)
+                    await asyncio.sleep(0)
+            finally:
+                ended.set()
+
+        return StreamingResponse(blocks())
+
+    patience = Patience(request=10.0, stall=0.2)
+    server = HttpServer(Starlette(routes=[Route("/", hoard)]), "127.0.0.1", 0, patience=patience)
+    server.start()
+    with connected(server) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert ended.wait(10)
+    server.close()
+
+
+def test_who_takes_what_is_sent_is_not_cut(impatient: HttpServer) -> None:
+    """However long an answer goes on: only what stands still counts."""
+    with get(impatient, "/endless") as answer:
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until:
+            assert answer.read(5) == b"tick\n"
+
+
+def test_one_port_takes_so_many_connections_and_no_more(
+    server: HttpServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What goes beyond is cut at once and said once; those that are there are served."""
+    with contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(connected(server)) for _ in range(MOST_CONNECTIONS)]
+        with connected(server) as late, connected(server) as later:
+            assert (until_cut(late), until_cut(later)) == (b"", b"")
+        crowd[0].sendall(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        assert b"200 OK" in until_cut(crowd[0])
+    refusals = [r for r in caplog.records if r.message.startswith("connections are refused")]
+    assert len(refusals) == 1
 
 
 def test_signals_are_left_alone() -> None:
