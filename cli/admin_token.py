@@ -10,6 +10,8 @@ from pathlib import Path
 
 from etcdmesos.errors import BadUsage
 
+from .secret_file import read_secret
+
 SHORTEST = 16
 """Characters; what is shorter can be guessed."""
 READABLE_BY_ALL = stat.S_IROTH
@@ -17,15 +19,8 @@ READABLE_BY_ALL = stat.S_IROTH
 
 def read_token(flag: str, path: str) -> str:
     """The token in the file `path`.  Raises BadUsage, naming `flag`; its text holds no token."""
-    try:
-        token = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        how = f"to make one: (umask 077; openssl rand -hex 32 >{path})"
-        raise BadUsage(f"-{flag}={path}: there is no such file; {how}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        detail = error.strerror if isinstance(error, OSError) else "is not text"
-        raise BadUsage(f"-{flag}={path}: {detail}") from None
-    return checked_token(token, f"-{flag}={path}")
+    how = f"to make one: (umask 077; openssl rand -hex 32 >{path})"
+    return checked_token(read_secret(flag, path, how), f"-{flag}={path}")
 
 
 def checked_token(text: str, origin: str) -> str:

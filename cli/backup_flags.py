@@ -4,7 +4,6 @@ scheduler and etcd-mesos-ctl."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,10 +16,11 @@ from etcdmesos.cluster.restore.settings import RestoreSettings
 from etcdmesos.errors import BadUsage
 
 from . import flags as f
+from .secret_file import read_secret
 
 LEAST_INTERVAL = 60.0
 """Seconds.  A backup takes a good part of that."""
-CREDENTIALS = "-backup-credentials-file"
+CREDENTIALS = "backup-credentials-file"
 
 
 def _keep(text: str) -> str:
@@ -84,15 +84,16 @@ def access(values: Mapping[str, Any]) -> Access | None:
     except BadUsage as error:
         raise BadUsage(f"-backup-url: {error}") from None
     _check_endpoint(values["backup_s3_endpoint"])
+    secrets = read_secret(CREDENTIALS, path).splitlines() if path else []
     try:
         return Access(
             url=url,
-            secrets=_secrets(path),
+            secrets=tuple(line.strip() for line in secrets if line.strip()),
             s3_endpoint=values["backup_s3_endpoint"],
             s3_region=values["backup_s3_region"],
         )
     except BadUsage as error:
-        raise BadUsage(f"{CREDENTIALS}={path}: {error}") from None
+        raise BadUsage(f"-{CREDENTIALS}={path}: {error}") from None
 
 
 def settings(values: Mapping[str, Any]) -> BackupSettings | None:
@@ -131,17 +132,6 @@ def _check_endpoint(text: str) -> None:
     parts = urlsplit(text)
     if text and (parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc):
         raise BadUsage("-backup-s3-endpoint: must be http(s)://host:port")
-
-
-def _secrets(path: str) -> tuple[str, ...]:
-    if not path:
-        return ()
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        detail = error.strerror if isinstance(error, OSError) else "is not text"
-        raise BadUsage(str(detail)) from None
-    return tuple(line.strip() for line in lines if line.strip())
 
 
 def _tool() -> str:

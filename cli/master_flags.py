@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from etcdmesos.adapters.master_zookeeper import ZooKeeperMaster
 from etcdmesos.adapters.mesos_framework import FixedMaster, MasterDetector
-from etcdmesos.adapters.mesos_http import Credentials
+from etcdmesos.adapters.mesos_http import Credentials, MasterAddress
 from etcdmesos.adapters.zookeeper import ZooKeeperUrl
 from etcdmesos.errors import BadUsage
 
 from . import flags as f
+from .secret_file import read_secret
 from .zookeeper_sessions import ZooKeeperSessions
 
 MASTER = f.Flag(
@@ -31,6 +31,9 @@ ZK_AUTHENTICATION_FILE = f.Flag(
     "",
     "file with user:password for ZooKeeper's digest authentication",
 )
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
+LONGEST_NAME = 200
+"""Characters; a framework's name is that of a folder, which may have 255."""
 PRINCIPAL = f.Flag("mesos-authentication-principal", f.text, "", "principal at the Mesos master")
 SECRET_FILE = f.Flag("mesos-authentication-secret-file", f.text, "", "file with the secret")
 
@@ -39,11 +42,22 @@ def read_names(values: dict[str, Any]) -> None:
     """Check the master and the names, and fill in the framework's.  Raises BadUsage."""
     if not values["master"]:
         raise BadUsage("-master is missing: give the Mesos master as host:port or zk://…/mesos")
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?", values["cluster_name"]):
-        raise BadUsage(
-            f"-cluster-name={values['cluster_name']}: use letters, digits, '.', '-' and '_'"
-        )
+    if not values["master"].startswith("zk://"):
+        try:
+            MasterAddress.parse(values["master"])
+        except BadUsage as error:
+            raise BadUsage(f"-master: {error}") from None
+    _check_name("cluster-name", values["cluster_name"])
     values["framework_name"] = values["framework_name"] or f"etcd-{values['cluster_name']}"
+    _check_name("framework-name", values["framework_name"])
+
+
+def _check_name(flag: str, name: str) -> None:
+    """It becomes part of paths, addresses and etcd's flags.  Raises BadUsage."""
+    if not NAME.fullmatch(name):
+        raise BadUsage(f"-{flag}={name[:LONGEST_NAME]}: use letters, digits, '.', '-' and '_'")
+    if len(name) > LONGEST_NAME:
+        raise BadUsage(f"-{flag}: has {len(name)} characters, and {LONGEST_NAME} is the most")
 
 
 def read_zookeeper_urls(values: dict[str, Any], *names: str) -> None:
@@ -71,7 +85,7 @@ def read_zookeeper_urls(values: dict[str, Any], *names: str) -> None:
 def _zookeeper_credentials(path: str) -> tuple[str, str] | None:
     if not path:
         return None
-    user, colon, password = _read("zk-authentication-file", path).partition(":")
+    user, colon, password = read_secret("zk-authentication-file", path).partition(":")
     if not (user and colon and password):
         raise BadUsage(f"-zk-authentication-file={path}: must hold user:password")
     return user, password
@@ -113,13 +127,4 @@ def secret_of(values: Mapping[str, Any]) -> str:
         return ""
     if not principal:
         raise BadUsage("-mesos-authentication-secret-file needs -mesos-authentication-principal")
-    return _read("mesos-authentication-secret-file", path)
-
-
-def _read(flag: str, path: str) -> str:
-    """What stands in a file of secrets, which no error shows."""
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        detail = error.strerror if isinstance(error, OSError) else "is not text"
-        raise BadUsage(f"-{flag}={path}: {detail}") from None
+    return read_secret("mesos-authentication-secret-file", path)

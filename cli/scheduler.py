@@ -6,6 +6,7 @@ No policy in here: what to do is decided by `etcdmesos.cluster`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -44,7 +45,7 @@ from etcdmesos.cluster.events import Event, StopAsked, TimerFired
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.settings import Artifacts, Restorer
-from etcdmesos.errors import BadChart, BadUsage, EtcdMesosError
+from etcdmesos.errors import BadChart, BadUsage, EtcdMesosError, Unavailable
 from etcdmesos.ports import Post, RecordStore
 from etcdmesos.runtime import Runtime
 
@@ -61,6 +62,8 @@ RESTORER = "etcd-restorer"
 """The name under which executors fetch etcdutl, or etcdctl, when they need it."""
 FIRST_MASTER = 5.0
 """Seconds in which ZooKeeper should name the leading master when we start."""
+MAY_PASS = (socket.EAI_AGAIN, errno.ENETDOWN, errno.ENETUNREACH)
+"""What a machine says whose network is not up yet; a host that nobody knows stays unknown."""
 
 
 def main() -> None:
@@ -225,6 +228,7 @@ def _programs(values: dict[str, Any]) -> dict[str, Path]:
     here = Path(sys.argv[0]).resolve().parent
     etcd = programs.binary("etcd-bin", values["etcd_bin"], "etcd", here)
     version = programs.etcd_version(etcd)
+    programs.check_options(etcd, flags.etcd_options(values)[0])
     first, last = programs.INCONSISTENT_ETCD
     if first <= version <= last:
         log.warning("this etcd can lose acknowledged writes: use 3.5.3 or newer (etcd issue 13766)")
@@ -287,4 +291,5 @@ def _address_towards(master: str) -> str:
             probe.connect((host, int(port)))
             return str(probe.getsockname()[0])
     except OSError as error:
-        raise BadUsage(f"-master={master}: {error.strerror or error}") from None
+        kind = Unavailable if error.errno in MAY_PASS else BadUsage
+        raise kind(f"-master={master}: {error.strerror or error}") from None

@@ -144,6 +144,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str,
     for name in ("admin-port", "artifact-port"):
         if not 0 <= values[name.replace("-", "_")] <= 65535:
             raise BadUsage(f"-{name} must be 0 to 65535")
+    web = values["framework_weburi"]
+    if web and not web.startswith(("http://", "https://")):
+        raise BadUsage(f"-framework-weburi={web[:200]}: must begin with http:// or https://")
     _errand(values)
     values["mesos_user"] = values["mesos_user"] or getpass.getuser()
     values["secret"] = master_flags.secret_of(values)
@@ -194,7 +197,7 @@ def warnings(values: Mapping[str, Any]) -> list[str]:
 
 def settings(values: Mapping[str, Any], artifacts: Artifacts) -> Settings:
     """What the controller is told.  Raises BadUsage."""
-    options, quota = _etcd_options(values)
+    options, quota = etcd_options(values)
     return Settings(
         cluster_name=values["cluster_name"],
         framework_name=values["framework_name"],
@@ -226,8 +229,8 @@ def constraints_of(values: Mapping[str, Any]) -> tuple[Constraint, ...]:
     return tuple(one for text in values["constraints"] for one in constraints.parse(text))
 
 
-def _etcd_options(values: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
-    """(options for etcd, its quota in bytes)."""
+def etcd_options(values: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
+    """(options for etcd, its quota in bytes).  Raises BadUsage."""
     most = int(values["sandbox_disk_limit"] * MEBIBYTE / 4)
     if most < 1:
         raise BadUsage(f"-sandbox-disk-limit={values['sandbox_disk_limit']:g} leaves etcd no room")

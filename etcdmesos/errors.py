@@ -15,6 +15,11 @@ class BadUsage(EtcdMesosError):
         super().__init__(" ".join(text.split()))
 
 
+class Unavailable(EtcdMesosError):
+    """Something that this machine should have is missing for now: a name server, a route, room on a
+    disk.  Daemons exit with status 1, so that their supervisor starts them again."""
+
+
 class BadChart(EtcdMesosError):
     """A statechart that must not run: the text names the file, the row and the mistake.  Daemons
     exit with status 2."""

@@ -30,7 +30,7 @@ from starlette.routing import Route
 
 from etcdmesos.adapters.http_connection import Patience
 from etcdmesos.adapters.http_server import HttpServer
-from etcdmesos.errors import BadUsage
+from etcdmesos.errors import BadUsage, Unavailable
 
 _CHUNK_BYTES = 1024 * 1024
 """Measured: 3 clients x 27 MB in 0.09 s, where starlette's FileResponse (64 KiB) takes 0.29 s."""
@@ -49,7 +49,8 @@ class ArtifactServer:
     """Serves `files`, name to path, on host:port; port 0 takes a free one.
 
     The constructor copies and hashes (about 0.05 s for 25 MB) into the temporary folder (TMPDIR).
-    Raises BadUsage for a file that can't be read or is no executable, with its path.
+    Raises BadUsage for a file that can't be read or is no executable, and Unavailable where its
+    copy has no room, with its path.
     """
 
     def __init__(
@@ -145,7 +146,7 @@ def _take_copy(name: str, path: Path) -> _Artifact:
             return _copy(original)
         except OSError as error:
             folder = tempfile.gettempdir()
-            raise BadUsage(f"cannot copy {path} to {folder}: {_words(error)}") from error
+            raise Unavailable(f"cannot copy {path} to {folder}: {_words(error)}") from error
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -9,6 +9,7 @@ import pytest
 
 from etcdmesos.cli import programs
 from etcdmesos.errors import BadUsage
+from tests.real_etcd import VERSIONS, binary
 
 
 def executable(path: Path) -> Path:
@@ -53,3 +54,32 @@ def test_no_program_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BadUsage, match=f"there is no file {tmp_path}/etcd or on PATH"):
         programs.binary("etcd-bin", "", "etcd", tmp_path)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("--heartbeat-intervall=200", "flag provided but not defined: -heartbeat-intervall"),
+        ("--heartbeat-interval=often", 'invalid value "often" for flag -heartbeat-interval'),
+    ],
+)
+def test_an_option_that_etcd_does_not_know(version: str, option: str, says: str) -> None:
+    """Otherwise every member would fail by it, one after the other."""
+    etcd = binary(version)
+    programs.check_options(etcd, ("--heartbeat-interval=200", "--log-level=warn"))
+    with pytest.raises(BadUsage, match=says):
+        programs.check_options(etcd, ("--log-level=warn", option))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_cannot_restore_is_no_restorer(version: str, tmp_path: Path) -> None:
+    """Given, it is refused; found beside etcd, it is as if there were none."""
+    name = "etcdutl" if version >= "3.5" else "etcdctl"
+    flag, release = f"{name}_bin", tuple(int(part) for part in version.split("."))
+    etcd, tool = tmp_path / "etcd", executable(tmp_path / name)
+    assert programs.restorer({flag: ""}, etcd, release) is None
+    with pytest.raises(BadUsage, match=f"-{name}-bin={tool}: cannot restore"):
+        programs.restorer({flag: str(tool)}, etcd, release)
+    good = binary(version, name)
+    assert programs.restorer({flag: str(good)}, etcd, release) == good

@@ -72,6 +72,45 @@ def test_a_framework_name_of_its_own() -> None:
     assert settings("-cluster-name=x", "-framework-name=y").framework_name == "y"
 
 
+@pytest.mark.parametrize("flag", ["cluster-name", "framework-name"])
+@pytest.mark.parametrize("name", ["a/b", "../../etc", "a b", "a\nb", ".", "-x", "a" * 201])
+def test_a_name_that_would_be_a_path_or_a_line_of_its_own(flag: str, name: str) -> None:
+    """Names become folders, znodes, addresses and etcd's flags."""
+    line = refused(f"-{flag}={name}")
+    assert line.startswith(f"-{flag}")
+    assert len(line) < 300
+
+
+@pytest.mark.parametrize("master", ["nonsense:port", "127.0.0.1:99999", "https://x:5050", "a/b"])
+def test_a_master_that_is_no_address(master: str) -> None:
+    """It is said of which flag, before anything is started."""
+    assert refused(f"-master={master}").startswith("-master: ")
+
+
+@pytest.mark.parametrize("link", ["foo", "javascript:alert(1)", "ftp://x"])
+def test_a_link_that_is_no_web_address(link: str) -> None:
+    """Mesos shows it to people, who click on it."""
+    assert "-framework-weburi" in refused(f"-framework-weburi={link}")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("-mesos-authentication-principal=p", "-mesos-authentication-secret-file={}"),
+        ("-zk-framework-persist=zk://h:1/x", "-zk-authentication-file={}"),
+        ("-backup-url=s3://b/p", "-backup-credentials-file={}"),
+    ],
+)
+@pytest.mark.parametrize("content", ["", " \n\n"])
+def test_a_file_of_secrets_that_is_empty(
+    flags: tuple[str, ...], content: str, tmp_path: Path
+) -> None:
+    """Going on without any proof of who we are is not what was asked for."""
+    path = tmp_path / "secret"
+    path.write_text(content)
+    assert f"{path}: is empty" in refused(*(flag.format(path) for flag in flags))
+
+
 def test_the_user_is_the_present_one() -> None:
     """Tasks run as the user who starts the scheduler, unless told otherwise."""
     assert parse()["mesos_user"]

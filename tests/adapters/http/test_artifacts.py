@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from etcdmesos.adapters.artifacts import ArtifactServer
-from etcdmesos.errors import BadUsage
+from etcdmesos.errors import BadUsage, Unavailable
 
 DIRECT = build_opener(ProxyHandler({}))
 """Without the proxy that the environment may name."""
@@ -196,6 +197,15 @@ def test_an_unusable_binary_is_a_usage_error_with_its_path(tmp_path: Path) -> No
         with pytest.raises(BadUsage) as caught:
             ArtifactServer({"etcd": path}, "127.0.0.1", 0)
         assert str(caught.value) == line.format(path)
+
+
+def test_no_room_for_a_copy_may_pass(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full temporary folder is not a wrong flag: a supervisor is to try again."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(Unavailable, match=f"to {tmp_path}/missing: no such file or directory"):
+        ArtifactServer(files, "127.0.0.1", 0)
 
 
 def test_an_ipv6_host_gets_its_brackets(server: ArtifactServer) -> None:
