@@ -1,6 +1,7 @@
 """What an executor is told about the member it runs: the TaskInfo's data, as a value and as JSON.
 
-The one thing the cluster's side and the executor's side share.  Pure; holds no secret.
+Given by the cluster's side, kept by the executor's; what they say to each other later is in
+`orders.py`.  Pure; holds no secret.
 """
 
 from __future__ import annotations

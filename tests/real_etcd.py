@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError
-from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.etcd.member_health import MemberHealth
 
 VERSIONS = ("3.4.23", "3.5.30")
 _ROOT = Path(__file__).resolve().parent.parent

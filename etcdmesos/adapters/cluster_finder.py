@@ -23,8 +23,8 @@ from etcdmesos.adapters.master_reading import (
 from etcdmesos.adapters.mesos_framework import MasterDetector
 from etcdmesos.adapters.mesos_http import Credentials
 from etcdmesos.adapters.scheduler_word import NoWord, ask_scheduler
-from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.errors import BadUsage
+from etcdmesos.etcd.member_list import MemberList
 from etcdmesos.finding.choice import Answers, NotFound, choose
 from etcdmesos.finding.cluster import Cluster
 from etcdmesos.finding.sources import Announced, Hints, hints, present

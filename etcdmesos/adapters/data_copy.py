@@ -19,7 +19,7 @@ from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError
 from etcdmesos.adapters.etcd_snapshot import LiveSnapshot
 from etcdmesos.adapters.reseed_programs import Programs
 from etcdmesos.adapters.sandbox_files import copy, need_room, size_of, write_whole
-from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.etcd.member_health import MemberHealth
 
 log = logging.getLogger(__name__)
 

@@ -23,9 +23,9 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from etcdmesos.cluster.member_health import Alarm, MemberHealth
-from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.errors import BadUsage, EtcdMesosError
+from etcdmesos.etcd.member_health import Alarm, MemberHealth
+from etcdmesos.etcd.member_list import ListedMember, MemberList
 
 __all__ = [
     "Gateway",

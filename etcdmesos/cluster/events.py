@@ -11,9 +11,9 @@ from attrs import field, frozen
 from etcdmesos.backups.manifest import Manifest
 from etcdmesos.backups.retention import Catalogue
 from etcdmesos.backups.source import LATEST, Source
-from etcdmesos.cluster.member_health import MemberHealth
-from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.restore.episode import Point
+from etcdmesos.etcd.member_health import MemberHealth
+from etcdmesos.etcd.member_list import MemberList
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.statuses import TaskStatus

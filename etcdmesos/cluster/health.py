@@ -15,10 +15,10 @@ from attrs import evolve, frozen
 
 from etcdmesos.cluster.commands import ProbeMember, ProbeProgress
 from etcdmesos.cluster.episode import Stage
-from etcdmesos.cluster.member_health import Alarm, MemberHealth
 from etcdmesos.cluster.model import Draft, MemberView, Model
 from etcdmesos.cluster.quorum import has_quorum, tolerated
 from etcdmesos.cluster.record import Member, Record, Role, Step
+from etcdmesos.etcd.member_health import Alarm, MemberHealth
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 
 V = TypeVar("V")

@@ -24,7 +24,6 @@ from etcdmesos.cluster.commands import (
 from etcdmesos.cluster.health import Assessment, assess, leader_ended, progressing, voters
 from etcdmesos.cluster.launch import new_learner, server_task, with_task
 from etcdmesos.cluster.leaving import forget
-from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.model import Draft, Model, without
 from etcdmesos.cluster.record import Change, Kind, Member, Role, Step
 from etcdmesos.cluster.repairs import (
@@ -39,6 +38,7 @@ from etcdmesos.cluster.repairs import (
 )
 from etcdmesos.cluster.shunning import avoided_at, ports_of_failures, shunned_at
 from etcdmesos.draft import SOON
+from etcdmesos.etcd.member_list import MemberList
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.resources import without_ports
 

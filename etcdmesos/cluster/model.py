@@ -15,14 +15,14 @@ from etcdmesos import draft
 from etcdmesos.cluster.attempts import Attempts
 from etcdmesos.cluster.backups.view import BackupView
 from etcdmesos.cluster.episode import Stage
-from etcdmesos.cluster.member_health import MemberHealth
-from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.record import Member, Record
 from etcdmesos.cluster.restore.view import RestoreView
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.cluster.shunning import Shunned
 from etcdmesos.cluster.terms import Terms
+from etcdmesos.etcd.member_health import MemberHealth
+from etcdmesos.etcd.member_list import MemberList
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.statuses import TaskState, TaskStatus

@@ -11,11 +11,11 @@ from attrs import evolve, frozen
 from etcdmesos.cluster.commands import ListMembers
 from etcdmesos.cluster.labels import Labels
 from etcdmesos.cluster.links import read_state
-from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.cluster.model import Draft, Model, StoreLink, ended_on_record
 from etcdmesos.cluster.record import Member, Purpose, Record, RecordedTask, Role, Step
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.draft import SOON
+from etcdmesos.etcd.member_list import ListedMember, MemberList
 from etcdmesos.mesos.master_state import ListedFramework, ListedTask
 from etcdmesos.mesos.statuses import DEAD
 

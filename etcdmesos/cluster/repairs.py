@@ -11,10 +11,10 @@ from attrs import frozen
 
 from etcdmesos.cluster.alarms import corrupt
 from etcdmesos.cluster.health import Assessment
-from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.quorum import has_quorum
 from etcdmesos.cluster.record import Kind, Member, Record, Role, Step
+from etcdmesos.etcd.member_list import ListedMember, MemberList
 
 CAUGHT_UP = 0.9
 """Part of the leader's log a learner must have; etcd's own threshold (readyPercent)."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.etcd.member_health import MemberHealth
 from etcdmesos.executor.model import LogEnd
 from etcdmesos.orders import SavedSnapshot
 from etcdmesos.step import (

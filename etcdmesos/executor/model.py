@@ -11,7 +11,7 @@ from typing import Any, Self
 from attrs import evolve, field, frozen
 
 from etcdmesos import draft
-from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.etcd.member_health import MemberHealth
 from etcdmesos.executor.settings import Settings
 from etcdmesos.member_spec import MemberSpec
 from etcdmesos.orders import Backup, BackupReport, FetchBackup, Report, SavedSnapshot, Seed

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.errors import EtcdMesosError
+from etcdmesos.etcd.member_list import MemberList
 from etcdmesos.finding.cluster import Cluster
 
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from attrs import frozen
 
-from etcdmesos.cluster.member_list import MemberList
+from etcdmesos.etcd.member_list import MemberList
 
 
 @frozen(kw_only=True)

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from attrs import define, evolve
 
 from etcdmesos.adapters.etcd_gateway import GatewayError
-from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.errors import StoreError
+from etcdmesos.etcd.member_health import MemberHealth
 from etcdmesos.executor.commands import AskPeers, Prepare, ProbeMember, SignalEtcd, StartEtcd
 from etcdmesos.executor.controller import Controller
 from etcdmesos.executor.events import (

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from etcdmesos.adapters.etcd_gateway import GatewayError
-from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.etcd.member_health import MemberHealth
 from etcdmesos.executor.commands import (
     CancelWork,
     PutBack,

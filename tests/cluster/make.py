@@ -8,8 +8,6 @@ from typing import Any
 from attrs import evolve
 
 from etcdmesos.cluster.controller import Controller
-from etcdmesos.cluster.member_health import MemberHealth
-from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.cluster.record import (
     Member,
     Purpose,
@@ -19,6 +17,8 @@ from etcdmesos.cluster.record import (
     Step,
 )
 from etcdmesos.cluster.settings import Artifacts, Restorer, Settings
+from etcdmesos.etcd.member_health import MemberHealth
+from etcdmesos.etcd.member_list import ListedMember, MemberList
 from etcdmesos.mesos.master_state import ListedFramework, ListedTask, MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.resources import PortRange, Resource

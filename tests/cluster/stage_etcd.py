@@ -6,10 +6,10 @@ from attrs import define, evolve, field
 
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
-from etcdmesos.cluster.member_health import Alarm
-from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.cluster.quorum import has_quorum
 from etcdmesos.cluster.record import Record
+from etcdmesos.etcd.member_health import Alarm
+from etcdmesos.etcd.member_list import ListedMember, MemberList
 from etcdmesos.step import Command, Event
 from tests.cluster import make
 

@@ -13,10 +13,10 @@ from attrs import define, field
 
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
-from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.settings import Settings
+from etcdmesos.etcd.member_list import ListedMember, MemberList
 from etcdmesos.step import Command, Event
 from tests.cluster import make
 

@@ -14,12 +14,12 @@ from attrs import evolve
 from etcdmesos.backups.source import Source
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
-from etcdmesos.cluster.member_health import Alarm
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.restore.episode import Point
 from etcdmesos.cluster.why import why
 from etcdmesos.draft import event_name
 from etcdmesos.errors import IllegalEvent
+from etcdmesos.etcd.member_health import Alarm
 from etcdmesos.mesos.statuses import TaskState
 from etcdmesos.orders import Report, SavedSnapshot, Sending, Standing, encode
 from etcdmesos.step import Command, Event, Exit, LoadRecord

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etcdmesos.cluster.health import assess
-from etcdmesos.cluster.member_health import Alarm
-from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.model import MemberView, Model, ProgressView
 from etcdmesos.cluster.record import Kind, Role, Step
 from etcdmesos.cluster.repairs import next_repair
+from etcdmesos.etcd.member_health import Alarm
+from etcdmesos.etcd.member_list import MemberList
 from etcdmesos.mesos.statuses import TaskState
 from tests.cluster import make
 from tests.cluster.world import World

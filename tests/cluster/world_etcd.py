@@ -12,8 +12,8 @@ from collections.abc import Callable
 from attrs import define, field
 
 from etcdmesos.cluster import commands as c
-from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.cluster.quorum import has_quorum
+from etcdmesos.etcd.member_list import ListedMember, MemberList
 from etcdmesos.member_spec import MemberSpec
 from etcdmesos.step import Command
 

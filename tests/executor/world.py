@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from attrs import evolve
 
-from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.etcd.member_health import MemberHealth
 from etcdmesos.executor import events as ev
 from etcdmesos.executor.commands import (
     AskPeers,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from etcdmesos.cluster.labels import labels_of
-from etcdmesos.cluster.member_list import ListedMember, MemberList
+from etcdmesos.etcd.member_list import ListedMember, MemberList
 from etcdmesos.finding.cluster import Cluster
 from etcdmesos.mesos.master_state import ListedFramework, ListedTask
 from etcdmesos.mesos.statuses import TaskState

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etcdmesos.chart import read
-from etcdmesos.cluster.member_list import MemberList
+from etcdmesos.etcd.member_list import MemberList
 from etcdmesos.finding.choice import Answers, NotFound, choose
 from etcdmesos.finding.cluster import Cluster
 from etcdmesos.finding.sources import SEEDING, Announced, announced, hints, present

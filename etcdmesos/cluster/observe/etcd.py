@@ -6,12 +6,12 @@ from attrs import evolve
 
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.health import next_moment, next_probe_at, serves
-from etcdmesos.cluster.member_health import MemberHealth
-from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.model import Draft, MemberView, ProgressView
 from etcdmesos.cluster.observe.event import event_of
 from etcdmesos.cluster.record import Member, Role, Step
 from etcdmesos.cluster.repairs import strangers
+from etcdmesos.etcd.member_health import MemberHealth
+from etcdmesos.etcd.member_list import MemberList
 
 
 def take_health(draft: Draft) -> Draft:

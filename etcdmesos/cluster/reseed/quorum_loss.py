@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from attrs import evolve
 
 from etcdmesos.cluster.health import fresh_view, leader_ended, progressing, statuses
-from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.model import Draft, MemberView, Model, QuorumWatch
 from etcdmesos.cluster.quorum import has_quorum
 from etcdmesos.cluster.record import Member
 from etcdmesos.cluster.reseed.safety import configurations, proven
 from etcdmesos.cluster.reseed.standing import dead
+from etcdmesos.etcd.member_health import MemberHealth
 from etcdmesos.mesos.statuses import TaskState
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from attrs import evolve
 
 from etcdmesos.cluster.commands import ListMembers, ProbeProgress
-from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.model import Draft, Model
 from etcdmesos.cluster.record import Member
 from etcdmesos.cluster.reseed.standing import report_of
+from etcdmesos.etcd.member_health import MemberHealth
 
 
 def unverified(model: Model, seed: Member) -> str:

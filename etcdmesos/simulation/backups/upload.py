@@ -14,7 +14,7 @@ from attrs import define
 
 from etcdmesos.adapters.backups.target import TargetFailed
 from etcdmesos.adapters.etcd_gateway import GatewayError
-from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.etcd.member_health import MemberHealth
 from etcdmesos.executor.commands import SendBackup, StopBackup
 from etcdmesos.executor.events import BackupMoved, BackupSent
 from etcdmesos.ports import Post

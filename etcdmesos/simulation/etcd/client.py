@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from attrs import frozen
 
 from etcdmesos.adapters.etcd_gateway import GatewayError, Outcome
-from etcdmesos.cluster.member_health import MemberHealth
-from etcdmesos.cluster.member_list import ListedMember, MemberList
+from etcdmesos.etcd.member_health import MemberHealth
+from etcdmesos.etcd.member_list import ListedMember, MemberList
 from etcdmesos.simulation.etcd.data_directory import Snapshot
 from etcdmesos.simulation.etcd.members import Member, hexadecimal
 from etcdmesos.simulation.etcd.refusals import CORRUPT as CORRUPT_CLUSTER

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from etcdmesos.cluster.member_health import Alarm, MemberHealth
+from etcdmesos.etcd.member_health import Alarm, MemberHealth
 from etcdmesos.simulation.clock import Timer
 from etcdmesos.simulation.etcd import refusals
 from etcdmesos.simulation.etcd.data_directory import Snapshot

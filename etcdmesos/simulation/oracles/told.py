@@ -12,12 +12,12 @@ from attrs import define, field, frozen
 
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
-from etcdmesos.cluster.member_health import MemberHealth
-from etcdmesos.cluster.member_list import MemberList
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.quorum import has_quorum
 from etcdmesos.cluster.record import Record, Role
 from etcdmesos.cluster.settings import Settings
+from etcdmesos.etcd.member_health import MemberHealth
+from etcdmesos.etcd.member_list import MemberList
 from etcdmesos.mesos.master_state import MasterState
 from etcdmesos.mesos.statuses import ALIVE, TaskState
 from etcdmesos.orders import Report, decode

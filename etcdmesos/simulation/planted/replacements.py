@@ -18,10 +18,10 @@ from etcdmesos.cluster.commands import (
     Revive,
 )
 from etcdmesos.cluster.health import assess
-from etcdmesos.cluster.member_list import ListedMember
 from etcdmesos.cluster.model import Draft, Model
 from etcdmesos.cluster.record import Change, Kind, Member, Record, Step
 from etcdmesos.cluster.repairs import learner
+from etcdmesos.etcd.member_list import ListedMember
 from etcdmesos.mesos.statuses import ALIVE, REFUSED
 from etcdmesos.simulation.options import Cores
 from etcdmesos.simulation.planted.registry import (

@@ -17,7 +17,7 @@ from etcdmesos.adapters.etcd import EtcdAdapter
 from etcdmesos.adapters.etcd_progress import NO_LEASE
 from etcdmesos.cluster.commands import Decline, ProbeMember, ProbeProgress
 from etcdmesos.cluster.events import CommandFailed, Event, MemberProbed, ProgressMade
-from etcdmesos.cluster.member_health import Alarm
+from etcdmesos.etcd.member_health import Alarm
 from tests.adapters.etcd.peers import answering, peer, post
 from tests.real_etcd import VERSIONS, EtcdCluster, EtcdProcess, etcd_cluster, free_port, until
 

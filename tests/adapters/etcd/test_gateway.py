@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError, Outcome
-from etcdmesos.cluster.member_health import Alarm
 from etcdmesos.errors import BadUsage
+from etcdmesos.etcd.member_health import Alarm
 from tests.adapters.etcd.peers import answering, peer, post
 from tests.real_etcd import VERSIONS, EtcdCluster, binary, etcd_cluster, free_port, until
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from etcdmesos.adapters.etcd_gateway import GatewayError, ListedMember, MemberList, Outcome
-from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.etcd.member_health import MemberHealth
 
 TOKEN = "etcd-cluster"
 HEARTBEAT, ELECTION = 20, 200

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError, ListedMember, MemberList
 from etcdmesos.adapters.etcd_progress import prove_progress
-from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.etcd.member_health import MemberHealth
 from tests.real_etcd import EtcdProcess, binary, until
 from tests.simulation.etcd.contract import ELECTION, HEARTBEAT, PATIENCE, TOKEN
 

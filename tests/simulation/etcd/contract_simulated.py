@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from etcdmesos.adapters.etcd_gateway import GatewayError, ListedMember, MemberList
-from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.etcd.member_health import MemberHealth
 from etcdmesos.simulation.etcd import DataDirectory, Snapshot, Timing, Version, restore
 from tests.simulation.etcd.contract import ELECTION, HEARTBEAT, PATIENCE, TOKEN
 from tests.simulation.etcd.simulated import World

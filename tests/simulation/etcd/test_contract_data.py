@@ -7,7 +7,7 @@ must keep these true on the real one; whoever learns a new fact about it adds it
 from __future__ import annotations
 
 from etcdmesos.adapters.etcd_gateway import GatewayError, ListedMember, Outcome
-from etcdmesos.cluster.member_health import Alarm
+from etcdmesos.etcd.member_health import Alarm
 from tests.simulation.etcd.contract import (
     Cluster,
     bootstrap,

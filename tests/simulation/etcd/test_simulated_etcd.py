@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from etcdmesos.adapters.etcd_gateway import GatewayError, ListedMember, Outcome
-from etcdmesos.cluster.member_health import MemberHealth
+from etcdmesos.etcd.member_health import MemberHealth
 from etcdmesos.simulation.errors import ImpossibleWorld
 from etcdmesos.simulation.etcd import (
     DataDirectory,

@@ -9,10 +9,10 @@ from etcdmesos.adapters.record_memory import MemoryPlace, MemoryStore
 from etcdmesos.cluster.commands import ProbeMember, ProbeProgress
 from etcdmesos.cluster.controller import Controller
 from etcdmesos.cluster.events import MemberProbed, ProgressMade
-from etcdmesos.cluster.member_health import MemberHealth
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.settings import Artifacts, Settings
+from etcdmesos.etcd.member_health import MemberHealth
 from etcdmesos.ports import Post
 from etcdmesos.simulation.clock import Clock
 from etcdmesos.simulation.core_host import CoreHost, Immediate

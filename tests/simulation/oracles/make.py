@@ -9,13 +9,13 @@ from attrs import evolve
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.launch import server_task
-from etcdmesos.cluster.member_health import MemberHealth
-from etcdmesos.cluster.member_list import ListedMember, MemberList
 from etcdmesos.cluster.model import MesosLink, Model, StoreLink
 from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.record import Member, Purpose, Record, RecordedTask, Role
 from etcdmesos.cluster.record import Step as MemberStep
 from etcdmesos.cluster.settings import Settings
+from etcdmesos.etcd.member_health import MemberHealth
+from etcdmesos.etcd.member_list import ListedMember, MemberList
 from etcdmesos.mesos.master_state import ListedFramework, ListedTask, MasterState
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.statuses import TaskState, TaskStatus

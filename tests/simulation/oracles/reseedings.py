@@ -10,7 +10,7 @@ from etcdmesos import orders
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.episode import Chosen, Reseed, Reseeded, Stage
-from etcdmesos.cluster.member_list import ListedMember, MemberList
+from etcdmesos.etcd.member_list import ListedMember, MemberList
 from etcdmesos.mesos.statuses import TaskState
 from etcdmesos.orders import Report, SavedSnapshot, Standing
 from etcdmesos.simulation import facts as f
