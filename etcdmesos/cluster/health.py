@@ -175,8 +175,8 @@ def _plan_member_probe(draft: Draft, member: Member) -> Draft:
     if view.probing:
         return draft
     due = view.probe_at
-    if _between_leaders(draft.model, view, draft.now):
-        due = min(due, view.latest_at + draft.model.settings.probe_interval_joining)
+    if (hurry := _between_leaders(draft.model, view, draft.now)) is not None:
+        due = min(due, view.latest_at + hurry)
     if draft.now < due:
         return draft.waking(due)
     views = {**draft.model.views, member.name: evolve(view, probing=True)}
@@ -185,15 +185,24 @@ def _plan_member_probe(draft: Draft, member: Member) -> Draft:
     )
 
 
-def _between_leaders(model: Model, view: MemberView, now: float) -> bool:
-    """Whether the member has known no leader for no longer than an election takes, or named one
-    that has ended or that cannot lead for long, as too many have ended."""
-    latest = view.latest
+def _between_leaders(model: Model, view: MemberView, now: float) -> float | None:
+    """Seconds between two probes of a member that has known no leader for no longer than an
+    election takes, or named one that has ended or that cannot lead for long, as too many have
+    ended; None for any other."""
+    latest, settings = view.latest, model.settings
     if latest is None or view.failing_since is not None:
-        return False
+        return None
     if view.leaderless_since is not None:
-        return now - view.leaderless_since < ELECTION_WITHIN
-    return leader_ended(model, latest.leader) or _too_many_ended(model)
+        waits = now - view.leaderless_since < ELECTION_WITHIN
+        return settings.probe_interval_joining if waits else None
+    if leader_ended(model, latest.leader):
+        return settings.probe_interval_joining
+    if not _too_many_ended(model):
+        return None
+    # It steps down within two election time-outs (raft's CheckQuorum), and a reseed waits for that.
+    committed_at = model.progress.made_at
+    steps_down = committed_at is not None and now - committed_at < ELECTION_WITHIN
+    return settings.probe_interval_settling if steps_down else settings.probe_interval_joining
 
 
 @_remembering
