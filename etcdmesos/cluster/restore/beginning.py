@@ -7,7 +7,8 @@ beforehand that it is to be.
 from __future__ import annotations
 
 from etcdmesos.backups.source import Source
-from etcdmesos.cluster.model import Draft
+from etcdmesos.cluster.model import Draft, Model
+from etcdmesos.cluster.record import Member
 from etcdmesos.cluster.restore.episode import Restore, Stage
 from etcdmesos.cluster.restore.permission import automatic, automatic_at
 from etcdmesos.cluster.revisions import highest_revision
@@ -29,13 +30,24 @@ def begin(
     )
     draft = draft.recording(
         restore=restore,
-        lost_members=model.record.members,
+        lost_members=_with_their_ends(model),
         members=(),
         change=None,
         reseed=None,
         highest_revision=highest_revision(model),
     )
     return draft.waking(draft.now + SOON).changing_course()
+
+
+def _with_their_ends(model: Model) -> tuple[Member, ...]:
+    """The members on record, with how each ended: a write that did not arrive may have said it, and
+    from here on nobody asks for their tasks any more."""
+    record = model.record
+    for member in record.members:
+        for task in member.tasks:
+            if model.known_dead(task.id):
+                record = record.with_end(task.id, model.tasks[task.id].state.value)
+    return record.members
 
 
 def restore_if_new(draft: Draft) -> Draft:
