@@ -12,7 +12,7 @@ import re
 SNAPSHOT = ".db"
 MANIFEST = ".json"
 
-_NAME = re.compile(r"\d{8}T\d{6}Z-(?P<origin>[0-9a-f]{8})-g\d+-e\d+")
+_NAME = re.compile(r"\d{8}T\d{6}Z-(?P<origin>[0-9a-f]{8})-g(?P<generation>\d+)-e\d+")
 
 
 def origin_of(framework_id: str) -> str:
@@ -37,6 +37,12 @@ def origin_in(name: str) -> str:
     """Whose backup the name says it is; "" when it is no name."""
     match = _NAME.fullmatch(name)
     return match["origin"] if match else ""
+
+
+def generation_in(name: str) -> int:
+    """Of which generation of its cluster the backup says it is; 0 when it is no name."""
+    match = _NAME.fullmatch(name)
+    return int(match["generation"]) if match else 0
 
 
 def stem(file: str, suffix: str) -> str:

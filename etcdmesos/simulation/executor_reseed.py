@@ -6,14 +6,16 @@ moved, or run with `--force-new-cluster`, is told to whoever watches.  Nothing i
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import evolve
 
 from etcdmesos.adapters.etcd_gateway import GatewayError
 from etcdmesos.etcd.member_health import MemberHealth
 from etcdmesos.executor.commands import (
     CancelWork,
+    FetchSnapshot,
     PutBack,
     ReadLog,
     RemoveKept,
@@ -25,6 +27,7 @@ from etcdmesos.executor.events import LogRead, SeedRestored, SnapshotSaved
 from etcdmesos.executor.model import LogEnd
 from etcdmesos.orders import SavedSnapshot
 from etcdmesos.ports import Post
+from etcdmesos.simulation.backups.download import download
 from etcdmesos.simulation.etcd.client import EtcdClient
 from etcdmesos.simulation.etcd.data_directory import (
     DataDirectory,
@@ -65,6 +68,10 @@ class Watcher(Protocol):
         """What lies at a path is about to be removed."""
         ...
 
+    def restored(self, path: str, command: RestoreSeed, snapshot: Snapshot) -> None:
+        """A snapshot was restored where a member's data was, at a path with its host."""
+        ...
+
     def forced(self, host: Host, path: str, *, own: bool) -> None:
         """`--force-new-cluster` was run; `own`: on the member's data, and on no copy."""
         ...
@@ -77,6 +84,7 @@ class ReseedPort:
         SaveSnapshot,
         ReadLog,
         RunCopy,
+        FetchSnapshot,
         RestoreSeed,
         PutBack,
         RemoveKept,
@@ -90,6 +98,7 @@ class ReseedPort:
         self._version = Version(hosts.version)
         self._random = hosts.etcd.random
         self._watcher = hosts.watcher
+        self._storage = hosts.storage
         self._post = post
         self.client = EtcdClient(host.network, host.name, STATUS_WITHIN)
         self.streams = EtcdClient(host.network, host.name, SNAPSHOT_WITHIN)
@@ -107,6 +116,8 @@ class ReseedPort:
                 self._work(command, self._read_log(command))
             case RunCopy():
                 self._work(command, self._run_copy(command))
+            case FetchSnapshot():
+                self._work(command, self._fetch(command))
             case RestoreSeed():
                 self._work(command, self._restore(command))
             case PutBack():
@@ -179,7 +190,7 @@ class ReseedPort:
         self._host.disk.delete(self._path(path))
         self._host.disk.write(self._path(path), snapshot)
         return SavedSnapshot(
-            sha256=sha256_of(snapshot),
+            sha256=snapshot.sha256,
             size=_BYTES_PER_KEY * len(snapshot.state.keys),
             revision=snapshot.revision,
             applied_index=applied_index,
@@ -188,7 +199,9 @@ class ReseedPort:
 
     def _move(self, source: str, target: str) -> None:
         self._host.disk.rename(self._path(source), self._path(target))
-        if self._watcher is not None:
+        found = self._host.disk.read(self._path(target))
+        empty = isinstance(found, DataDirectory) and found.empty
+        if self._watcher is not None and not empty:
             self._watcher.moved(self._host, self._path(source), self._path(target))
 
     def _read_log(self, command: ReadLog) -> Iterator[float]:
@@ -223,15 +236,26 @@ class ReseedPort:
         saved = self.keep(command.path, snapshot, command.applied_index)
         self.tell(SnapshotSaved(generation=command.generation, of_copy=True, snapshot=saved))
 
+    def _fetch(self, command: FetchSnapshot) -> Iterator[float]:
+        yield self._takes(_READING)
+        assert self._storage is not None, "a backup is ordered where there are none"
+        party, go_on = self._host.name, self._still_wanted
+        snapshot = yield from download(command, self._storage, party, go_on)
+        kept = self.keep(command.path, snapshot, 0)
+        saved = evolve(kept, size=command.size, revision=command.revision)
+        self.tell(SnapshotSaved(generation=command.generation, of_copy=True, snapshot=saved))
+
     def _restore(self, command: RestoreSeed) -> Iterator[float]:
         yield self._takes(_FETCHING)
         disk = self._host.disk
         snapshot = disk.read(self._path(command.snapshot))
-        if not isinstance(snapshot, Snapshot) or sha256_of(snapshot) != command.sha256:
+        if not isinstance(snapshot, Snapshot) or snapshot.sha256 != command.sha256:
             raise OfflineFailure(f"{command.snapshot} has another SHA-256 now")
         if disk.full:
             raise OfflineFailure("no space left on device")
-        self._data(command.data_directory)
+        if disk.read(self._path(command.data_directory)) is None:
+            # A member that was never started has an empty one.
+            disk.write(self._path(command.data_directory), DataDirectory())
         if disk.read(self._path(command.aside)) is not None:
             raise OfflineFailure(f"{command.aside} exists already")
         self._still_wanted()
@@ -249,6 +273,9 @@ class ReseedPort:
             bump_revision=command.bump_revision,
         )
         disk.write(self._path(command.data_directory), restored)
+        if self._watcher is not None:
+            where = f"{self._host.name}:{self._path(command.data_directory)}"
+            self._watcher.restored(where, command, snapshot)
         self.tell(SeedRestored(generation=command.generation))
 
     def _put_back(self, command: PutBack) -> Iterator[float]:
@@ -319,16 +346,3 @@ class _Saving:
             return
         generation = command.generation
         self._work.tell(SnapshotSaved(generation=generation, of_copy=False, snapshot=saved))
-
-
-def sha256_of(snapshot: Snapshot) -> str:
-    """Of the whole file, in hex."""
-    return hashlib.sha256(content_of(snapshot)).hexdigest()
-
-
-def content_of(snapshot: Snapshot) -> bytes:
-    """The file: what no other content has, and the hash it ends in."""
-    state = snapshot.state
-    content = (snapshot.cluster_id, state.applied, state.revision, sorted(state.keys.items()))
-    data = repr(content).encode()
-    return data + hashlib.sha256(data).digest()

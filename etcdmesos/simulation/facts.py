@@ -16,11 +16,13 @@ from etcdmesos.step import Command, Event, Step
 
 __all__ = [
     "BackupCounts",
+    "BackupFound",
     "BackupRemoved",
     "ClusterForced",
     "Committed",
     "DataMoved",
     "DataRemoved",
+    "DataRestored",
     "Erased",
     "EtcdEnded",
     "EtcdStarted",
@@ -153,6 +155,23 @@ class DataMoved(Fact):
 
 
 @frozen(kw_only=True)
+class DataRestored(Fact):
+    """A snapshot was restored where a member's data was, as another cluster's."""
+
+    path: str
+    """With its host."""
+    generation: int
+    token: str
+    sha256: str
+    """Of the snapshot."""
+    revision: int
+    """In the snapshot."""
+    bump: int
+    """By how much revisions went up."""
+    keys: frozenset[str]
+
+
+@frozen(kw_only=True)
 class DataRemoved(Fact):
     """An executor removed a data directory that was set aside."""
 
@@ -262,6 +281,13 @@ class BackupCounts(Fact):
 
 
 @frozen(kw_only=True)
+class BackupFound(Fact):
+    """A backup lay there before the world began: it counts, and is whole."""
+
+    manifest: Manifest
+
+
+@frozen(kw_only=True)
 class BackupRemoved(Fact):
     """A backup, or a snapshot that never counted, goes."""
 
@@ -272,7 +298,7 @@ class BackupRemoved(Fact):
     abandoned: bool
     """It was given up on the way, and is none of the old ones."""
     left: tuple[Manifest, ...]
-    """Of all that count and are sound."""
+    """Of all that count and were sound when they began to."""
 
 
 # The end
@@ -301,6 +327,10 @@ class Settled(Fact):
     """Whether a member that runs has data that can be read."""
     operator: bool = True
     """Whether people answer when they are waited for."""
+    restorable: bool = False
+    """Whether a backup that is whole lies where it can be read."""
+    restored_on_demand: bool = False
+    """Whether people order a restore when they are waited for."""
     leaders: int = 1
     """How many schedulers take themselves for the one that may act."""
     unsaid: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from etcdmesos.cluster import events as e
 from etcdmesos.cluster.episode import Reseed
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.restore.episode import Restore
 from etcdmesos.cluster.why import why
 from etcdmesos.simulation.trace import Trace
 from etcdmesos.step import Command, Event, Step
@@ -74,6 +75,10 @@ def _event(event: Event) -> str:
         return f"a way in for {event.name}"
     if isinstance(event, e.BackupCounted):
         return f"{event.manifest.name} counts"
+    if isinstance(event, e.BackupChecked):
+        return f"{event.point.name} is sound"
+    if isinstance(event, e.BackupDamaged):
+        return f"{event.name} {event.reason}".strip()
     if isinstance(event, e.ExecutorSaid):
         return _message(event.data)
     reason = getattr(event, "reason", "") or getattr(event, "agent_id", "")
@@ -138,7 +143,17 @@ def _record(before: Record, after: Record) -> str:
     changes += [f"without {name}" for name in old_members]
     if before.reseed != after.reseed:
         changes.append(_reseed(after.reseed))
+    if before.restore != after.restore:
+        changes.append(_restore(after.restore))
     return f"{after.epoch}.{after.sequence}: {', '.join(changes) or 'details'}"
+
+
+def _restore(restore: Restore | None) -> str:
+    if restore is None:
+        return "no restore"
+    point = f" {restore.point.name}" if restore.point is not None else ""
+    failed = f" (before: {restore.failure})" if restore.failure else ""
+    return f"restore {restore.generation} {restore.stage.value}{point}{failed}"
 
 
 def _reseed(reseed: Reseed | None) -> str:

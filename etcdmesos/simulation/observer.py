@@ -13,7 +13,7 @@ from attrs import define
 from etcdmesos import orders
 from etcdmesos.backups.manifest import Manifest
 from etcdmesos.cluster.record import Record, decode
-from etcdmesos.executor.commands import SendUpdate
+from etcdmesos.executor.commands import RestoreSeed, SendUpdate
 from etcdmesos.executor.controller import Controller
 from etcdmesos.executor.events import MemberProbed, MessageReceived
 from etcdmesos.executor.model import ExecutorRecord, Model
@@ -21,7 +21,7 @@ from etcdmesos.executor.settings import Settings
 from etcdmesos.simulation import facts as f
 from etcdmesos.simulation.backups.storage import Taken
 from etcdmesos.simulation.etcd import EtcdProcess
-from etcdmesos.simulation.etcd.data_directory import DataDirectory
+from etcdmesos.simulation.etcd.data_directory import DataDirectory, Snapshot
 from etcdmesos.simulation.etcd.log import Entry, Kind
 from etcdmesos.simulation.etcd.members import hexadecimal
 from etcdmesos.simulation.hosts import Host
@@ -163,10 +163,14 @@ class Observer:
             f.BackupCounts(
                 manifest=manifest,
                 sound=taken is not None,
-                revision=taken.revision if taken is not None else 0,
+                revision=taken.snapshot.revision if taken is not None else 0,
                 learner=taken is not None and taken.learner,
             )
         )
+
+    def backup_found(self, manifest: Manifest) -> None:
+        """A backup lay there before the world began."""
+        self._world.see(f.BackupFound(manifest=manifest))
 
     def backup_removed(self, removed: f.BackupRemoved) -> None:
         """A backup, or what was left of one, is gone."""
@@ -237,6 +241,20 @@ class Observer:
             f.DataMoved(host=host.name, source=source, target=target, content=contents(found))
         )
 
+    def restored(self, path: str, command: RestoreSeed, snapshot: Snapshot) -> None:
+        """An executor restored a snapshot."""
+        self._world.see(
+            f.DataRestored(
+                path=path,
+                generation=command.generation,
+                token=command.token,
+                sha256=snapshot.sha256,
+                revision=snapshot.revision,
+                bump=command.bump_revision,
+                keys=frozenset(snapshot.keys),
+            )
+        )
+
     def removed(self, host: Host, path: str) -> None:
         """An executor removes what lies at a path."""
         self._world.see(f.DataRemoved(path=f"{host.name}:{path}"))
@@ -288,6 +306,8 @@ class Observer:
             data=self._data(),
             sound=self._sound(record, alive),
             operator=world.options.operator,
+            restorable=not _healthy(world) and bool(world.operator.restorable()),
+            restored_on_demand=world.options.restore_answered,
         )
 
     def _leads(self, scheduler: SchedulerHost, record: Record | None) -> bool:
@@ -371,3 +391,9 @@ def contents(data: DataDirectory) -> object:
         (log.base_index, log.base_term, tuple(log.entries)),
         (sorted(data.only_in_backend), data.damaged),
     )
+
+
+def _healthy(world: World) -> bool:
+    """Whether the scheduler in charge says so; then nobody asks for backups."""
+    model = world.scheduler.model
+    return model is not None and model.phase == "healthy"

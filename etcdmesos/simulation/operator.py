@@ -10,7 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etcdmesos.adapters.etcd_gateway import GatewayError
-from etcdmesos.cluster.events import BackupAsked, ReseedAsked
+from etcdmesos.backups.manifest import Manifest
+from etcdmesos.backups.names import origin_of
+from etcdmesos.backups.source import LATEST
+from etcdmesos.cluster.events import BackupAsked, ReseedAsked, RestoreAsked
 from etcdmesos.cluster.why import why
 from etcdmesos.simulation.etcd import EtcdClient, EtcdProcess
 from etcdmesos.simulation.etcd.client import Alarm
@@ -26,6 +29,8 @@ TIMEOUT = 5.0
 LOOKS_EVERY = 20.0
 """Seconds between two looks at what is waited for."""
 WAITED_FOR = "waits for POST /reseed"
+GIVEN_UP = "was given up"
+RESTORE_WAITED_FOR = ("every member is gone; waits for the operator", GIVEN_UP)
 AGAIN = 5.0
 """Seconds between two attempts to disarm an alarm."""
 
@@ -60,6 +65,34 @@ class Operator:
         """`POST /backup`, whatever comes of it."""
         self._asked += 1
         self._world.scheduler.post(BackupAsked(number=self._asked))
+
+    def restore(self, source: str = LATEST, *, older: bool = False) -> None:
+        """`POST /restore`, whatever comes of it."""
+        self._asked += 1
+        asked = RestoreAsked(number=self._asked, source=source, older=older)
+        self._world.scheduler.post(asked)
+
+    def restorable(self) -> tuple[Manifest, ...]:
+        """The backups that could be restored: those that `backup verify` finds whole, oldest first.
+        After a loss those of the lost framework, for a new cluster all."""
+        storage, record = self._world.storage, self._world.books.durable
+        if storage is None or storage.refusing or record is None:
+            return ()
+        return storage.sound_ones(origin_of(record.framework_id) if record.served else "")
+
+    def restore_when_asked(self) -> None:
+        """From now on, order a restore whenever that is what is waited for, and there is a backup:
+        of the newest; and when nothing came of that, of the newest that is whole."""
+        self._world.clock.call_after(LOOKS_EVERY, self.restore_when_asked)
+        model, now = self._world.scheduler.model, self._world.scheduler.now
+        sentence = why(model, now) if model is not None else ""
+        if not any(words in sentence for words in RESTORE_WAITED_FOR):
+            return
+        whole = self.restorable()
+        if whole and GIVEN_UP in sentence:
+            self.restore(whole[-1].name)
+        elif whole:
+            self.restore(older=self._world.options.restore_older)
 
     def look_after(self) -> None:
         """From now on, order a reseed whenever that is what is waited for."""

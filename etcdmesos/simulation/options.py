@@ -8,11 +8,13 @@ from functools import cache
 from attrs import field, frozen
 
 from etcdmesos.backups.retention import Keep
+from etcdmesos.backups.source import Source
 from etcdmesos.cluster.backups.settings import BackupSettings
 from etcdmesos.cluster.constraints import parse
 from etcdmesos.cluster.controller import Controller
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.restore.settings import RestoreSettings
 from etcdmesos.cluster.settings import Artifacts, ReseedPolicy, Restorer, Settings
 from etcdmesos.executor.controller import Controller as ExecutorController
 from etcdmesos.executor.model import ExecutorRecord
@@ -31,6 +33,10 @@ STANDBY_LOOK = 60.0
 
 BACKUP_AGAIN = 10.0
 """Seconds to the first repetition of a backup that failed; simulated faults are short."""
+
+RESTORE_ATTEMPTS, RESTORE_LIMIT, RESTORE_NOT_AGAIN = 5, 120.0, 300.0
+"""Attempts; seconds for fetching and for seeding, and until a restored cluster may be restored
+again unasked.  Nobody waits an hour for a simulated one."""
 
 
 @frozen
@@ -96,6 +102,13 @@ class Options:
     """Whether the target keeps what was cut off half-way."""
     backups_lost: bool = False
     """Whether the target never takes anything again once all else is healed."""
+    restore_from: bool = False
+    """Whether a new cluster is to begin from the newest backup that lies there."""
+    restore_automatic: bool = False
+    restore_older: bool = False
+    """As the scheduler's flags have them."""
+    restore_answered: bool = False
+    """Whether somebody orders a restore when that is waited for."""
     neighbour: bool = False
     """Whether another framework of the same name has tasks at first."""
 
@@ -139,6 +152,7 @@ class Options:
             reseed_again=10.0,
             reseed_again_most=60.0,
             backups=self._backups(),
+            restore=self._restore(),
         )
 
     def _backups(self) -> BackupSettings | None:
@@ -150,6 +164,17 @@ class Options:
             interval=self.backup_interval,
             keep=Keep(count=self.backup_keep),
             again_first=BACKUP_AGAIN,
+        )
+
+    def _restore(self) -> RestoreSettings:
+        return RestoreSettings(
+            source=Source() if self.restore_from else None,
+            automatic=self.restore_automatic,
+            older=self.restore_older,
+            attempts=RESTORE_ATTEMPTS,
+            again_most=60.0,
+            limit=RESTORE_LIMIT,
+            not_again=RESTORE_NOT_AGAIN,
         )
 
     def _restorer(self) -> Restorer:

@@ -27,6 +27,11 @@ class ProcessClock:
     def now(self) -> float:
         return self._clock.now
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the process stands still."""
+        return self._stopped
+
     def call_after(self, delay: float, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call `function(*arguments)` in `delay` seconds, if the process can."""
         return self._clock.call_after(delay, self.run, function, *arguments)

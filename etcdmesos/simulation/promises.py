@@ -94,6 +94,13 @@ class Promise(enum.Enum):
         deleted only after that. One at a time, of a voter that has all that was published; a
         failing one blocks nothing else.""",
     )
+    RESTORE = (
+        "B4",
+        """Restored is only what is lost, from a backup that counts, when asked or allowed to, and
+        once: read back, fetched, verified, seeded under a new token, generation and cluster id. An
+        older one only when that is allowed. A bad file can't loop; where nothing comes of it, all
+        is as it was, nothing is begun empty, and why() says what was wrong.""",
+    )
     STRAYS = ("11", "A task the record does not know is adopted or killed, never ignored.")
     REPLACED = (
         "H1",

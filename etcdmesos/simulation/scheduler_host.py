@@ -18,7 +18,7 @@ from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.observe.store import FIRST_SAVE
 from etcdmesos.cluster.record import Record
 from etcdmesos.simulation import facts as f
-from etcdmesos.simulation.backups.port import BackupPort
+from etcdmesos.simulation.backups.port import BackupPort, RestorePort
 from etcdmesos.simulation.backups.storage import UNIX_START
 from etcdmesos.simulation.core_host import CoreHost
 from etcdmesos.simulation.etcd import EtcdClient
@@ -138,11 +138,12 @@ class SchedulerHost:
         core.attach(EtcdPort(EtcdClient(world.network, self.host.name), core.post))
         core.attach(_Answers())
         if world.storage is not None:
-            core.attach(
-                BackupPort(world.storage, clock, self.host.name, core.post, self._framework_id)
-            )
-        for port in world.mesos_ports(self.host.name, core.post):
-            core.attach(port)
+            for port in (BackupPort, RestorePort):
+                core.attach(
+                    port(world.storage, clock, self.host.name, core.post, self._framework_id)
+                )
+        for mesos_port in world.mesos_ports(self.host.name, core.post):
+            core.attach(mesos_port)
         self._core, self._clock = core, clock
         self.host.processes.append(self)
         world.say(f"scheduler {self.process}", f"starts on {self.host.name}")

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from etcdmesos.cluster.settings import ReseedPolicy
-from etcdmesos.simulation.faults import backups, majorities, registered, reseeds
+from etcdmesos.simulation.faults import backups, majorities, registered, reseeds, restores
 from etcdmesos.simulation.options import Options
 
 __all__ = ["draw"]
@@ -36,10 +36,14 @@ AUTOMATIC, OPERATED = 0.8, 0.85
 LATE_ORDERS = 0.1
 """How many have orders that come after those of a later scheduler."""
 OVERTAKEN = reseeds.OrderOvertaken.__name__
+EVERYBODY = restores.EverybodyKilled.__name__
 ZONED = 0.25
 """How many worlds have zones."""
 BACKED_UP = 0.3
 """How many worlds take backups."""
+RESTORED, RESTORED_FROM = 0.6, 0.15
+"""In how many of these everything is lost now and then, and how many of those begin from a backup
+of an earlier cluster."""
 
 
 def draw(seed: int, faults: Collection[str], cluster_size: int | None = None) -> Options:
@@ -50,7 +54,8 @@ def draw(seed: int, faults: Collection[str], cluster_size: int | None = None) ->
     names = sorted(set(faults) - {OVERTAKEN})
     losing = [name for name in names if kinds[name].__module__ in apart]
     of_backups = [name for name in names if kinds[name].__module__ == backups.__name__]
-    usual = [name for name in names if name not in (*losing, *of_backups)]
+    of_restores = [name for name in names if kinds[name].__module__ == restores.__name__]
+    usual = [name for name in names if name not in (*losing, *of_backups, *of_restores)]
     sizes = [size for size, often in SIZES for _ in range(often)]
     size = random.choice(sizes)
     size = size if cluster_size is None else cluster_size
@@ -63,6 +68,7 @@ def draw(seed: int, faults: Collection[str], cluster_size: int | None = None) ->
     fault_pause = random.choice(PAUSES)
     unhurried = UNHURRIED * fault_pause
     backing_up, backup_faults = _backing_up(seed, of_backups)
+    restoring, restore_faults = _restoring(seed, of_restores) if backing_up else ({}, {})
     return Options(
         seed=seed,
         cluster_size=size,
@@ -81,6 +87,7 @@ def draw(seed: int, faults: Collection[str], cluster_size: int | None = None) ->
             **_losing_quorum(seed, losing),
             **(_overtaken(seed) if OVERTAKEN in faults else {}),
             **backup_faults,
+            **restore_faults,
         },
         faults_wanted=random.randint(5, 12),
         fault_pause=fault_pause,
@@ -90,6 +97,7 @@ def draw(seed: int, faults: Collection[str], cluster_size: int | None = None) ->
         neighbour=random.random() < 0.04,
         **_reseeding(seed),
         **backing_up,
+        **restoring,
     )
 
 
@@ -135,6 +143,24 @@ def _backing_up(seed: int, names: list[str]) -> tuple[dict[str, Any], dict[str, 
     }
     share, often = random.choice((0.3, 0.6)), random.choice((OFTEN, OFTEN**2))
     return options, {name: often for name in names if random.random() < share}
+
+
+def _restoring(seed: int, names: list[str]) -> tuple[dict[str, Any], dict[str, float]]:
+    """In some of the worlds with backups all members die, and what meets a restore happens; the
+    others stay what they were."""
+    random = Random(f"restoring {seed}")  # noqa: S311 (nothing secret)
+    if random.random() >= RESTORED:
+        return {}, {}
+    options = {
+        "restore_from": random.random() < RESTORED_FROM,
+        "restore_automatic": random.random() < 0.5,
+        "restore_older": random.random() < 0.5,
+        "restore_answered": random.random() < 0.7,
+    }
+    share = random.choice((0.3, 0.6))
+    mix = {name: OFTEN for name in names if random.random() < share}
+    lost = {name: OFTEN**2 for name in names if name == EVERYBODY}
+    return options, {**mix, **lost}
 
 
 def _elected(seed: int) -> bool:

@@ -120,7 +120,14 @@ class World:
             return None
         self.network.add_party(PARTY)
         random, partial = self._apart("backups"), self.options.backup_partial
-        return Storage(self.clock, self.network, random, self.observer, keeps_partial=partial)
+        return Storage(
+            self.clock,
+            self.network,
+            random,
+            self.observer,
+            inherited=self.options.restore_from,
+            keeps_partial=partial,
+        )
 
     def _apart(self, what: str) -> Random:
         """Chance of its own, so that how often it is asked shifts nothing else."""
@@ -134,6 +141,8 @@ class World:
             self.run(NEIGHBOUR_AHEAD)
         for scheduler in self.schedulers:
             scheduler.start()
+        if self.options.restore_answered:
+            self.operator.restore_when_asked()
 
     # What happens
 

@@ -12,18 +12,17 @@ from pathlib import Path
 
 from attrs import frozen
 
-from etcdmesos.adapters.backups.library import Damaged, Library
+from etcdmesos.adapters.backups.library import Library
 from etcdmesos.adapters.backups.target import Target
 from etcdmesos.adapters.confidential import outcome
 from etcdmesos.adapters.ordered_worker import OrderedWorker, WorkerClosed
+from etcdmesos.adapters.restore.checking import checked
 from etcdmesos.adapters.restore.relay import Relay
 from etcdmesos.adapters.restore.saved import NotSaved, Snapshot, open_saved
-from etcdmesos.backups.manifest import Manifest
 from etcdmesos.backups.names import SNAPSHOT
-from etcdmesos.backups.source import NoSuchBackup, Source, Unsound, choose
+from etcdmesos.backups.source import NoSuchBackup
 from etcdmesos.cluster.commands import CheckBackup, LendBackup
 from etcdmesos.cluster.events import BackupChecked, BackupDamaged, BackupLent
-from etcdmesos.cluster.restore.episode import Point
 from etcdmesos.errors import EtcdMesosError
 from etcdmesos.ports import Post
 from etcdmesos.step import Command, CommandFailed, Event
@@ -115,26 +114,11 @@ class RestorePort:
         try:
             if source.path:
                 return BackupChecked(source=source, point=self._open(source.path).point)
-            return BackupChecked(source=source, point=_point(self._sound(command)))
+            return checked(command, Library(self._target(), self._cluster, time.time))
         except NotSaved as error:
             return BackupDamaged(source=source, name=source.path, reason=str(error))
-        except Unsound as error:
-            return BackupDamaged(source=source, name=error.name, reason=error.reason)
         except NoSuchBackup as error:
             return BackupDamaged(source=source, name="", reason=str(error))
-
-    def _sound(self, command: CheckBackup) -> Manifest:
-        """The backup that is meant; all of it was read.  Raises Unsound, NoSuchBackup and
-        TargetFailed."""
-        library = Library(self._target(), self._cluster, time.time)
-        wanted: Source = command.source
-        manifest = choose(library.catalogue(), wanted, command.origin, command.refused)
-        try:
-            library.check(manifest, seconds=command.seconds)
-        except Damaged as error:
-            said = str(error).removeprefix(f"{manifest.name} ")
-            raise Unsound(manifest.name, said) from error
-        return manifest
 
     def _target(self) -> Target:
         if self._opener is None:
@@ -166,13 +150,3 @@ class RestorePort:
         before, self._saved = self._saved, saved
         if before is not None:
             before.content.close()
-
-
-def _point(manifest: Manifest) -> Point:
-    return Point(
-        name=manifest.name,
-        revision=manifest.revision,
-        taken_at=manifest.taken_at,
-        size=manifest.size,
-        sha256=manifest.sha256,
-    )

@@ -18,11 +18,14 @@ from attrs import define, field, frozen
 from etcdmesos.adapters.backups.library import taken_at
 from etcdmesos.adapters.backups.target import TargetFailed
 from etcdmesos.backups.manifest import Manifest, decode, encode
-from etcdmesos.backups.names import MANIFEST, SNAPSHOT, name_of, stem
+from etcdmesos.backups.names import MANIFEST, SNAPSHOT, name_of, origin_in, stem
 from etcdmesos.orders import Means, WayIn
 from etcdmesos.simulation.clock import Clock
+from etcdmesos.simulation.etcd.data_directory import Snapshot
+from etcdmesos.simulation.etcd.state import State
 from etcdmesos.simulation.facts import BackupRemoved
 from etcdmesos.simulation.network import Network
+from etcdmesos.simulation.process_clock import ProcessClock
 
 __all__ = ["PARTY", "UNIX_START", "Storage", "StorageWatcher", "Taken", "TargetFrom"]
 
@@ -33,15 +36,29 @@ UNIX_START = 1_795_000_000.0
 HOUR = 3600.0
 FOREIGN = "0f0e0d0c"
 """The origin of another framework's backups, of the same cluster name."""
+EARLIER = "1f1e1d1c"
+"""That of the cluster from whose backups a new one begins."""
 
 
 @frozen(kw_only=True)
 class Taken:
     """What is true of a snapshot that was sent, by the SHA-256 of all of it."""
 
-    revision: int
+    snapshot: Snapshot
     learner: bool
     """It was taken of a learner."""
+
+
+@frozen(kw_only=True, eq=False)
+class Loan:
+    """A backup's snapshot, passed on by a scheduler to whoever knows the address."""
+
+    name: str
+    lender: str
+    """The scheduler's machine."""
+    until: float
+    clock: ProcessClock
+    """Of the scheduler's process."""
 
 
 class StorageWatcher(Protocol):
@@ -49,6 +66,10 @@ class StorageWatcher(Protocol):
 
     def backup_counts(self, manifest: Manifest, taken: Taken | None) -> None:
         """A manifest was written; `taken` is None when what lies beside it is not what it says."""
+        ...
+
+    def backup_found(self, manifest: Manifest) -> None:
+        """It lay there before the world began, and is whole."""
         ...
 
     def backup_removed(self, removed: BackupRemoved) -> None:
@@ -65,6 +86,8 @@ class Storage:
     random: Random = field(repr=False)
     """Of its own, so that what it draws shifts nothing else."""
     watcher: StorageWatcher = field(repr=False)
+    inherited: bool = False
+    """What lies there at first is of an earlier cluster, not of this one."""
     keeps_partial: bool = False
     """What is cut off half-way stays, under the name that the whole would have."""
     refusing: bool = False
@@ -77,10 +100,14 @@ class Storage:
     """It says that it has all of a snapshot, and has half of it."""
     mute: bool = False
     """It does what is asked, and its answer is often lost."""
+    loans: dict[str, Loan] = field(factory=dict)
+    """By address: what schedulers lend to executors."""
     _files: dict[str, bytes] = field(factory=dict)
     _taken: dict[str, Taken] = field(factory=dict)
     _removed: set[str] = field(factory=set)
     """Backups that counted once."""
+    _spoiled: set[str] = field(factory=set)
+    """Backups that were whole when they began to count."""
     _began: bool = False
 
     @property
@@ -92,15 +119,16 @@ class Storage:
         self.refusing = self.stalled = self.full = False
         self.cutting = self.truncating = self.mute = False
 
-    def note(self, content: bytes, taken: Taken) -> None:
+    def note(self, taken: Taken) -> None:
         """Know what is true of a snapshot that is sent."""
-        self._taken[hashlib.sha256(content).hexdigest()] = taken
+        self._taken[taken.snapshot.sha256] = taken
 
     def begin(self, origin: str) -> None:
         """Once: what lies there already, of days before, of others, and of the operator."""
         if self._began:
             return
         self._began = True
+        origin = EARLIER if self.inherited else origin
         self._files["read-me.txt"] = b"the operator's"
         self._put_old(FOREIGN, 30 * HOUR)
         for number in range(self.random.choice((0, 0, 2, 5))):
@@ -113,8 +141,9 @@ class Storage:
         return name_of(stamp, origin, 1, 1)
 
     def _put_old(self, origin: str, age: float) -> None:
-        name, content = self._old_name(origin, age), f"{origin} {age}".encode()
-        content += hashlib.sha256(content).digest()
+        name, state = self._old_name(origin, age), State()
+        state.put_ahead(1, f"before-{origin}-{age:g}", 1)
+        snapshot = Snapshot(state, member_id=1, cluster_id=1)
         manifest = Manifest(
             name=name,
             cluster=CLUSTER,
@@ -122,15 +151,39 @@ class Storage:
             generation=1,
             member="etcd-1",
             taken_at=float(int(self.unix_time - age)),
-            revision=1,
+            revision=snapshot.revision,
             term=1,
             etcd_version="3.5.30",
-            size=len(content),
-            sha256=hashlib.sha256(content).hexdigest(),
+            size=len(snapshot.content),
+            sha256=snapshot.sha256,
             tool="before",
         )
-        self.note(content, Taken(revision=1, learner=False))
-        self._files |= {name + SNAPSHOT: content, name + MANIFEST: encode(manifest)}
+        self.note(Taken(snapshot=snapshot, learner=False))
+        self._files |= {name + SNAPSHOT: snapshot.content, name + MANIFEST: encode(manifest)}
+        self.watcher.backup_found(manifest)
+
+    # What people and rot do to it
+
+    def sound_ones(self, origin: str = "") -> tuple[Manifest, ...]:
+        """Those that count and are whole, oldest first; of one framework, or of all ("")."""
+        ours = [m for m in self._manifests() if origin in ("", origin_in(m.name))]
+        return tuple(manifest for manifest in ours if self._sound(manifest))
+
+    def _manifests(self) -> list[Manifest]:
+        names = sorted(name for file in self._files if (name := stem(file, MANIFEST)))
+        return [decode(self._files[name + MANIFEST], CLUSTER, name) for name in names]
+
+    def spoil(self, name: str, *, gone: bool) -> None:
+        """A snapshot that counts is gone, or is not any more what was put there."""
+        self._spoiled.add(name)
+        if gone:
+            del self._files[name + SNAPSHOT]
+        else:
+            self._files[name + SNAPSHOT] = b"rubbish" + self._files[name + SNAPSHOT]
+
+    def snapshot(self, content: bytes) -> Snapshot:
+        """The one that this is the content of."""
+        return self._taken[hashlib.sha256(content).hexdigest()].snapshot
 
     # Files.  What follows raises TargetFailed; what was done before that stays done.
 
@@ -192,16 +245,14 @@ class Storage:
                     age=self.unix_time - taken_at(name),
                     counted=counted,
                     abandoned=abandoned,
-                    left=self._sound_ones(),
+                    left=tuple(
+                        one
+                        for one in self._manifests()
+                        if one.name in self._spoiled or self._sound(one)
+                    ),
                 )
             )
         self.answer()
-
-    def _sound_ones(self) -> tuple[Manifest, ...]:
-        """Those that count and are whole, oldest first."""
-        names = sorted(name for file in self._files if (name := stem(file, MANIFEST)))
-        manifests = [decode(self._files[name + MANIFEST], CLUSTER, name) for name in names]
-        return tuple(manifest for manifest in manifests if self._sound(manifest))
 
     def _sound(self, manifest: Manifest) -> Taken | None:
         content = self._files.get(manifest.name + SNAPSHOT, b"")

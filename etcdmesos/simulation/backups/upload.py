@@ -22,7 +22,6 @@ from etcdmesos.simulation.backups.storage import PARTY, Storage, Taken
 from etcdmesos.simulation.etcd.client import EtcdClient
 from etcdmesos.simulation.etcd.data_directory import Snapshot
 from etcdmesos.simulation.etcd.process import EtcdProcess
-from etcdmesos.simulation.executor_reseed import content_of, sha256_of
 from etcdmesos.simulation.mesos.containers import Container
 from etcdmesos.step import Command, CommandDone, CommandFailed, Event
 
@@ -104,7 +103,7 @@ class UploadPort:
         command = sending.command
         if command.kept is not None:
             found = self._host.disk.read(f"{self._sandbox}/{command.kept.path}")
-            if not isinstance(found, Snapshot) or sha256_of(found) != command.kept.sha256:
+            if not isinstance(found, Snapshot) or found.sha256 != command.kept.sha256:
                 self._fail(sending, "it is not what was kept")
                 return
             sending.revision, sending.term = command.kept.revision, command.kept.term
@@ -133,9 +132,9 @@ class UploadPort:
         self._streams.snapshot(url, self._or_fail(sending, self._stream))
 
     def _stream(self, sending: _Sending, snapshot: Snapshot) -> None:
-        sending.content = content_of(snapshot)
+        sending.content = snapshot.content
         learner = snapshot.member_id in snapshot.state.learners
-        self._storage.note(sending.content, Taken(revision=snapshot.revision, learner=learner))
+        self._storage.note(Taken(snapshot=snapshot, learner=learner))
         sending.left = self._storage.random.uniform(*_SECONDS)
         self._go_on(sending)
 

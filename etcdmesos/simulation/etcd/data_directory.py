@@ -6,6 +6,7 @@ with its hard state (the WAL), how far the backend had been flushed, and who the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 from attrs import define, evolve, field, frozen
@@ -141,6 +142,19 @@ class Snapshot:
     def keys(self) -> dict[str, int]:
         """Each key's revision."""
         return dict(self.state.keys)
+
+    @property
+    def content(self) -> bytes:
+        """The file: what no other content has, and the hash it ends in."""
+        state = self.state
+        content = (self.cluster_id, state.applied, state.revision, sorted(state.keys.items()))
+        data = repr(content).encode()
+        return data + hashlib.sha256(data).digest()
+
+    @property
+    def sha256(self) -> str:
+        """Of the whole file, in hex."""
+        return hashlib.sha256(self.content).hexdigest()
 
     def copy(self) -> Snapshot:
         """It never changes, so it is its own copy."""

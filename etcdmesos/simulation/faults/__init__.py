@@ -15,6 +15,7 @@ from etcdmesos.simulation.faults import (
     members,
     networks,
     reseeds,
+    restores,
     schedulers,
     stores,
 )
@@ -31,6 +32,7 @@ _ROOMS = (
     members,
     networks,
     reseeds,
+    restores,
     schedulers,
     stores,
 )

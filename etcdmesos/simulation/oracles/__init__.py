@@ -13,9 +13,11 @@ from etcdmesos.simulation.oracles import (
     links,
     liveness,
     members,
+    ordering,
     places,
     reconfiguration,
     reseeding,
+    restoring,
     tasks,
     writes,
 )
@@ -31,9 +33,11 @@ _ROOMS = (
     links,
     liveness,
     members,
+    ordering,
     places,
     reconfiguration,
     reseeding,
+    restoring,
     tasks,
     writes,
 )

@@ -14,10 +14,12 @@ from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.episode import Reseed, Reseeded, Stage
 from etcdmesos.cluster.record import Record
+from etcdmesos.cluster.restore.episode import Stage as RestoreStage
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.simulation import facts as f
 from etcdmesos.simulation.oracles.backup_books import BackupBooks
+from etcdmesos.simulation.oracles.restore_books import RestoreBooks
 from etcdmesos.simulation.oracles.told import RECONFIGURES, Told, hear
 
 
@@ -84,6 +86,7 @@ class Books:
     aside: dict[str, object] = field(factory=dict)
     """By host and path, what lies in the data that were set aside."""
     backups: BackupBooks = field(factory=BackupBooks)
+    restores: RestoreBooks = field(factory=RestoreBooks)
     checks: dict[str, int] = field(factory=dict)
     """How often each oracle judged."""
     phases: dict[str, int] = field(factory=dict)
@@ -107,6 +110,7 @@ class Books:
         """Take in what a fact says was told to somebody."""
         if isinstance(fact, f.Stepped):
             hear(self.to(fact.process), fact, self.settings)
+            self.restores.heard(fact.process, fact.event)
             if isinstance(fact.event, e.OffersReceived):
                 self.agents |= {offer.agent_id: offer for offer in fact.event.offers}
             if fact.step.model.phase != fact.before.phase:
@@ -151,7 +155,7 @@ def _released(books: Books, fact: f.Released) -> None:
 def _stored(books: Books, fact: f.Stored) -> None:
     before = books.durable
     if before is not None:
-        kept = {m.name for m in fact.record.members}
+        kept = {m.name for m in (*fact.record.members, *fact.record.lost_members)}
         books.left |= {m.name for m in before.members} - kept
     books.durable, books.writer = fact.record, fact.process
     books.written[fact.process] = fact.record
@@ -160,6 +164,7 @@ def _stored(books: Books, fact: f.Stored) -> None:
     for member in fact.record.members:
         books.generation_of[member.name] = member.generation
     _note_reseed(books, before, fact.record)
+    _note_restore(books, before, fact.record)
 
 
 def _note_reseed(books: Books, before: Record | None, after: Record) -> None:
@@ -179,6 +184,16 @@ def _note_reseed(books: Books, before: Record | None, after: Record) -> None:
     for member in after.members:
         if member.name in reseed.disobedient:
             books.ended_by_force |= {task.executor_id for task in member.tasks}
+
+
+def _note_restore(books: Books, before: Record | None, after: Record) -> None:
+    restore = after.restore
+    if restore is not None and restore.stage is RestoreStage.SEEDING:
+        known = before.restore if before is not None else None
+        if known is None or known.stage is not RestoreStage.SEEDING:
+            writer = books.to(books.writer)
+            writer.seeding_at = writer.now
+    books.restores.stored(before, after)
 
 
 def _erased(books: Books, _: f.Erased) -> None:
@@ -214,8 +229,23 @@ def _moved(books: Books, fact: f.DataMoved) -> None:
 
 
 def _backup_counts(books: Books, fact: f.BackupCounts) -> None:
+    if fact.sound:
+        books.restores.counting[fact.manifest.name] = fact.manifest
     if fact.manifest.survivor:
         books.backups.survivors.add(fact.manifest.name)
+
+
+def _backup_found(books: Books, fact: f.BackupFound) -> None:
+    books.restores.found.add(fact.manifest.name)
+    books.restores.counting[fact.manifest.name] = fact.manifest
+
+
+def _backup_removed(books: Books, fact: f.BackupRemoved) -> None:
+    books.restores.counting.pop(fact.name, None)
+
+
+def _restored(books: Books, fact: f.DataRestored) -> None:
+    books.restores.restored[fact.generation] = fact
 
 
 _NOTES: dict[type[f.Fact], Callable[[Books, Any], None]] = {
@@ -229,4 +259,7 @@ _NOTES: dict[type[f.Fact], Callable[[Books, Any], None]] = {
     f.WriteAcknowledged: _acknowledged,
     f.DataMoved: _moved,
     f.BackupCounts: _backup_counts,
+    f.BackupFound: _backup_found,
+    f.BackupRemoved: _backup_removed,
+    f.DataRestored: _restored,
 }

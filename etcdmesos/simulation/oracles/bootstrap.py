@@ -8,7 +8,8 @@ from etcdmesos.cluster.commands import Launch
 from etcdmesos.cluster.episode import Stage
 from etcdmesos.cluster.events import MemberProbed
 from etcdmesos.cluster.quorum import quorum
-from etcdmesos.cluster.record import Step
+from etcdmesos.cluster.record import Record, Step
+from etcdmesos.cluster.restore.episode import Stage as RestoreStage
 from etcdmesos.simulation.facts import EtcdStarted, Stepped, Stored
 from etcdmesos.simulation.oracles.books import Books
 from etcdmesos.simulation.oracles.registry import oracle
@@ -24,12 +25,17 @@ def served_is_for_ever(books: Books, fact: Stored) -> Iterator[str]:
         return
     if not after.served:
         yield "the record forgets that the cluster has served"
-    reseed = before.reseed
-    reseeded = reseed is not None and reseed.stage is Stage.SEEDING
-    if after.generation != before.generation and not (
-        reseeded and reseed is not None and after.generation == reseed.generation
-    ):
+    if after.generation not in (before.generation, *_being_seeded(before)):
         yield f"generation {after.generation} begins after {before.generation} has served"
+
+
+def _being_seeded(record: Record) -> Iterator[int]:
+    """The generations that a new cluster may be of."""
+    reseed, restore = record.reseed, record.restore
+    if reseed is not None and reseed.stage is Stage.SEEDING:
+        yield reseed.generation
+    if restore is not None and restore.stage is RestoreStage.SEEDING:
+        yield restore.generation
 
 
 @oracle(Promise.BOOTSTRAP, Stepped)
@@ -39,7 +45,7 @@ def serving_is_noted(_books: Books, fact: Stepped) -> Iterator[str]:
     if not isinstance(event, MemberProbed) or not fact.before.store.loaded:
         return
     member = record.member(event.member)
-    ours = record.cluster_id in ("", event.health.cluster_id)
+    ours = record.cluster_id in ("", event.health.cluster_id) and record.restore is None
     if member is None or member.step is Step.REMOVING or not ours:
         return
     if event.health.serving_voter and not fact.step.model.record.served:
@@ -50,7 +56,7 @@ def serving_is_noted(_books: Books, fact: Stepped) -> Iterator[str]:
 def nothing_grows_beside_written_data(books: Books, fact: EtcdStarted) -> Iterator[str]:
     """Once a client's write was acknowledged, no etcd of another cluster starts but the seed that
     is on record; and none without data."""
-    known = fact.generation in books.seeds or fact.generation in books.flips
+    known = any(fact.generation in of for of in (books.seeds, books.flips, books.restores.attempts))
     for key, write in books.acknowledged.items():
         if write.token != fact.token and (fact.founds or not known):
             yield f"{fact.member} founds {fact.token}, but {write.token} has acknowledged {key}"
@@ -62,8 +68,9 @@ def looks_around_before_a_bootstrap(books: Books, fact: Stepped) -> Iterator[str
     """A gang is launched only when the master shows no agents outstanding, no namesake's tasks."""
     launches = [x for x in fact.step.commands if isinstance(x, Launch)]
     state = books.to(fact.process).state
-    # Beside members on record it is no bootstrap: one of them is replaced.
-    if not launches or state is None or fact.before.record.members:
+    known = (*fact.before.record.members, *fact.before.record.lost_members)
+    # Beside members on record it is no bootstrap: one of them is replaced, or all are dead.
+    if not launches or state is None or known:
         return
     if state.outstanding_agents:
         yield f"a bootstrap while {state.outstanding_agents} agents are outstanding"
@@ -84,6 +91,8 @@ def only_the_hopeless_are_given_up(books: Books, fact: Stepped) -> Iterator[str]
     # Where others of them stay, one is replaced: that is for the promises on membership.
     if not leaving or any(m.name in wanted for m in old.members):
         return
+    if old.restore is not None or leaving[0].name in {m.name for m in new.lost_members}:
+        return  # those of a restore's attempt, or of the lost cluster, which are kept apart
     told = books.to(fact.process)
     if old.served or old.token in told.serving:
         yield f"{leaving[0].name} is given up, although the cluster has served"

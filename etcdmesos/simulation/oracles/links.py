@@ -79,8 +79,10 @@ def subscribes_after_takeover(books: Books, fact: Released) -> Iterator[str]:
 
 @oracle(Promise.INTENT, EtcdStarted)
 def executors_obey_the_highest_epoch(books: Books, fact: EtcdStarted) -> Iterator[str]:
-    """No executor starts a member launched by an older epoch than the highest it has seen."""
-    if fact.executor not in books.started and fact.epoch < fact.epoch_seen:
+    """No executor starts a member launched by an older epoch than the highest it has seen; but what
+    waits for a backup starts by an order, see `the_deposed_order_nothing`."""
+    by_order = fact.generation in books.restores.attempts or fact.executor in books.started
+    if not by_order and fact.epoch < fact.epoch_seen:
         yield f"{fact.executor} obeys epoch {fact.epoch} and has seen {fact.epoch_seen}"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.quorum import quorum
 from etcdmesos.cluster.record import Member, Step
+from etcdmesos.cluster.restore.telling import of_the_failure
 from etcdmesos.cluster.why import why
 from etcdmesos.simulation.facts import Settled, Stepped
 from etcdmesos.simulation.oracles.books import Books
@@ -43,6 +44,13 @@ def unfinished(fact: Settled, model: Model) -> str:
         if None not in listed and listed != (record.target_size, record.target_size):
             return f"called healthy while etcd lists {fact.voters} voters, {fact.listed} members"
         return ""
+    if model.phase == "restoring":
+        return "still restoring"
+    if model.phase == "lost" or of_the_failure(model):
+        if problem := _to_be_restored(fact, model):
+            return problem
+        if not record.members:
+            return ""  # one that was to begin from a backup, and says what was wrong with that
     # One that is being added has no task yet that could be lost.
     members = [m for m in record.members if m.step not in (Step.ADDING, Step.GONE)]
     lost = [m for m in members if not any(task.id in fact.alive for task in m.tasks)]
@@ -57,6 +65,17 @@ def unfinished(fact: Settled, model: Model) -> str:
     sentence = why(model, fact.now)
     unnamed = [m.name for m in lost if not _named(model, m, sentence)]
     return f"why() does not say that {', '.join(unnamed)} is lost" if unnamed else ""
+
+
+def _to_be_restored(fact: Settled, model: Model) -> str:
+    """Why a cluster that is lost, or was to begin from a backup, may not be left as it is: somebody
+    wants it restored, and it was not given up, or there is a backup that is whole."""
+    given_up = bool(of_the_failure(model))
+    if model.settings.restore.automatic and not given_up:
+        return f"still {model.phase}, and it is to be restored unasked"
+    if fact.restored_on_demand and fact.restorable:
+        return f"still {model.phase}, and a backup is there that people would have restored"
+    return ""
 
 
 def _waits_for_people(fact: Settled, model: Model) -> bool:

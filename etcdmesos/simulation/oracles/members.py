@@ -78,6 +78,8 @@ def members_leave_the_list_first(books: Books, fact: Stored) -> Iterator[str]:
     before, told = books.durable, books.to(fact.process)
     if before is None or not before.served or before.generation != fact.record.generation:
         return  # those of a cluster that was reseeded are on no list any more
+    if before.restore is not None or fact.record.restore is not None:
+        return  # nor are those of one that is lost, and whoever is to be restored is on none yet
     for member in before.members:
         if fact.record.member(member.name) is not None:
             continue

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etcdmesos import orders
-from etcdmesos.cluster.commands import SendMessage
 from etcdmesos.cluster.episode import Reseed, Stage
 from etcdmesos.cluster.quorum import has_quorum
 from etcdmesos.cluster.record import Kind, Record, Role, Step
@@ -19,7 +18,6 @@ from etcdmesos.simulation.facts import (
     DataMoved,
     DataRemoved,
     EtcdStarted,
-    Released,
     Settled,
     Stored,
 )
@@ -28,40 +26,7 @@ from etcdmesos.simulation.oracles.registry import oracle
 from etcdmesos.simulation.oracles.told import FRESH_INTERVALS, Told, names_a_leader
 from etcdmesos.simulation.promises import Promise
 
-ORDERED_IN = {
-    orders.TakeSnapshot: (Stage.MEASURING,),
-    orders.Hold: (Stage.HOLDING, Stage.COPYING, Stage.SEEDING),
-    orders.MeasureCopy: (Stage.COPYING,),
-    orders.Seed: (Stage.SEEDING,),
-    orders.Release: (Stage.RELEASING,),
-}
-"""The stages on record in which each order may go out."""
-
-
-# 5, 7: intent, and when it may begin
-
-
-@oracle(Promise.INTENT, Released)
-def orders_are_on_record(books: Books, fact: Released) -> Iterator[str]:
-    """No hold and no seed without the record that says so."""
-    record = books.record_of(fact.process)
-    if not isinstance(fact.command, SendMessage) or record is None:
-        return
-    order = orders.decode(fact.command.data)
-    if not isinstance(order, orders.ReseedOrder):
-        return
-    reseed, named = record.reseed, type(order).__name__
-    if reseed is None or (order.generation, order.epoch) != (reseed.generation, record.epoch):
-        yield f"{named} of generation {order.generation}, which is not on record"
-        return
-    if reseed.stage not in ORDERED_IN[type(order)]:
-        yield f"{named}, and {reseed.stage.value} is on record"
-    owner = record.owner(order.task_id)
-    alone = isinstance(order, orders.Seed | orders.MeasureCopy)
-    if owner is None or (alone and owner.name != reseed.seed):
-        yield f"{named} for {order.task_id}, and {reseed.seed or 'nobody'} is on record as the seed"
-    if isinstance(order, orders.Seed) and order.token != record.token_of(order.generation):
-        yield f"{named} with the token {order.token}, which is not its generation's"
+# 7: when it may begin
 
 
 @oracle(Promise.RESEED, Stored)
@@ -213,6 +178,8 @@ def seeds_are_new_clusters(books: Books, fact: EtcdStarted) -> Iterator[str]:
     record = books.durable
     if record is None or not record.served or fact.generation <= record.generation:
         return
+    if fact.generation in books.restores.attempts:
+        return  # see `restored_clusters_are_new`
     reseed = books.seeds.get(fact.generation)
     if reseed is None or reseed.seed != fact.member:
         yield f"{fact.member} starts as a seed, and {reseed.seed if reseed else 'nobody'} is one"
@@ -242,9 +209,11 @@ def announced_when_verified(books: Books, fact: Stored) -> Iterator[str]:
     """A new cluster takes the old one's place only once it was seen to lead itself, to list itself
     alone, and to commit."""
     before, after, told = books.durable, fact.record, books.to(fact.process)
-    if before is None or before.reseed is None or before.generation == after.generation:
+    if before is None or before.generation == after.generation:
         return
-    name = before.reseed.seed
+    if before.reseed is None and before.restore is None:
+        return
+    name = before.reseed.seed if before.reseed is not None else before.members[0].name
     word, listing = told.words.get(name), told.listing
     if [member.name for member in after.members] != [name]:
         yield f"the new cluster is recorded with others than {name}"

@@ -36,8 +36,8 @@ def members_are_spared(books: Books, fact: Released) -> Iterator[str]:
     record = books.record_of(fact.process)
     if not isinstance(fact.command, Kill | Shutdown) or record is None or not record.served:
         return
-    if record.uninstalling:
-        return
+    if record.uninstalling or record.restore is not None:
+        return  # all it can be is one that was to be restored, which nobody was told of
     named = fact.command.task_id if isinstance(fact.command, Kill) else fact.command.executor_id
     if named in books.ended_by_force:
         return  # it did not confirm a hold

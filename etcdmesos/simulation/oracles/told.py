@@ -240,10 +240,11 @@ def _failed(told: Told, event: CommandFailed) -> None:
 
 def _loaded(told: Told, event: RecordLoaded[Record]) -> None:
     loaded = event.record
-    # Those were never launched under that record.
-    told.dead -= {i for i in told.dead if loaded is None or loaded.owner(i) is None}
-    if loaded is not None:
-        told.dead |= {t.id for m in loaded.members for t in m.tasks if t.ended}
+    members = (*loaded.members, *loaded.lost_members) if loaded is not None else ()
+    tasks = [task for member in members for task in member.tasks]
+    # The others were never launched under that record.
+    told.dead &= {task.id for task in tasks}
+    told.dead |= {task.id for task in tasks if task.ended}
 
 
 _HEARD: dict[type[Event], Callable[[Told, Any], None]] = {

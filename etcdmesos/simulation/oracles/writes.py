@@ -24,8 +24,8 @@ def leaders_hold_every_write(books: Books, fact: LeaderElected) -> Iterator[str]
 
 @oracle(Promise.WRITES, Settled)
 def acknowledged_writes_are_kept(books: Books, fact: Settled) -> Iterator[str]:
-    """At rest, the serving cluster holds every acknowledged write that no reseed has admitted to
-    be missing, unless a majority is lost."""
+    """At rest, the serving cluster holds every acknowledged write that no reseed and no restore has
+    admitted to be missing, unless a majority is lost."""
     if fact.lost_majority or fact.keys is None:
         return  # whether one must serve is a question of liveness
     lost = [k for k, write in books.acknowledged.items() if _expected(books, write)]
@@ -41,6 +41,8 @@ def losses_are_admitted(books: Books, fact: Settled) -> Iterator[str]:
     if fact.keys is None:
         return
     for generation, flip in books.flips.items():
+        if books.restores.restored_since(flip.generation):
+            continue  # what a backup does not hold is missing, whatever the seed had
         chosen = flip.seed.chosen
         for key, write in books.acknowledged.items():
             if key in fact.keys or books.generation_of_token.get(write.token) != generation:
@@ -54,13 +56,13 @@ def losses_are_admitted(books: Books, fact: Settled) -> Iterator[str]:
 
 @oracle(Promise.RESEED, WriteAcknowledged)
 def revisions_never_go_back(books: Books, fact: WriteAcknowledged) -> Iterator[str]:
-    """What a reseeded cluster gives out is above every revision of the one before, where the tool
-    that restores it can raise them."""
+    """What a reseeded or restored cluster gives out is above every revision of the one before,
+    where the tool that restores it can raise them."""
     restorer = books.settings.artifacts.restorer
     if restorer is None or not restorer.bumps:
         return
     ours = books.generation_of_token.get(fact.token, 0)
-    if not any(flip.generation <= ours for flip in books.flips.values()):
+    if not any(generation <= ours for generation in books.restores.grown):
         return
     for key, write in books.acknowledged.items():
         earlier = books.generation_of_token.get(write.token, 0) < ours
@@ -74,11 +76,8 @@ def _expected(books: Books, write: WriteAcknowledged) -> bool:
     """Whether the cluster in force has to hold the write, as far as reseeds go."""
     generation = books.generation_of_token.get(write.token, 0)
     durable = books.durable
-    if durable is None or generation == durable.generation:
-        return True
-    # Through a seed that was not announced yet, and failed: it never was the cluster.
-    flip = books.flips.get(generation)
-    return flip is not None and write.revision <= flip.told.revision
+    # One through a seed that was not announced yet, and failed, never was in the cluster.
+    return durable is None or books.restores.holds(durable.generation, generation, write.revision)
 
 
 def _named(keys: list[str]) -> str:

@@ -13,7 +13,14 @@ from etcdmesos.mesos.statuses import TaskState, TaskStatus
 from etcdmesos.simulation import facts as f
 from etcdmesos.simulation.oracles import registered
 from etcdmesos.step import Step
-from tests.simulation.oracles import backed_up, leaderships, make, reconfigurations, reseedings
+from tests.simulation.oracles import (
+    backed_up,
+    leaderships,
+    make,
+    reconfigurations,
+    reseedings,
+    restorings,
+)
 
 DEAD = TaskStatus(task_id="etcd-1-1", state=TaskState.FAILED, agent_id="agent-1")
 KILL = c.Kill(task_id="etcd-1-1", agent_id="agent-1")
@@ -311,7 +318,8 @@ CASES = {
         says="still degraded and no member is lost",
     ),
 }
-_MORE = reconfigurations.CASES | leaderships.CASES | reseedings.CASES | backed_up.CASES
+_ROOMS = (reconfigurations, leaderships, reseedings, backed_up, restorings)
+_MORE = {name: case for room in _ROOMS for name, case in room.CASES.items()}
 CASES |= {
     name: Case(keeps=keeps, breaks=breaks, says=says)
     for name, (keeps, breaks, says) in _MORE.items()
@@ -338,12 +346,12 @@ def test_a_zone_of_another_agent_is_refused() -> None:
     assert said == "etcd-1 is recorded in /z2, and is in /z1"
 
 
-@pytest.mark.parametrize(("name", "trace", "says"), backed_up.REFUSED)
+@pytest.mark.parametrize(("name", "trace", "says"), backed_up.REFUSED + restorings.REFUSED)
 def test_of_backups_is_refused(name: str, trace: tuple[f.Fact, ...], says: str) -> None:
     assert says in make.verdict(name, *trace)
 
 
-@pytest.mark.parametrize(("name", "trace"), backed_up.ACCEPTED)
+@pytest.mark.parametrize(("name", "trace"), backed_up.ACCEPTED + restorings.ACCEPTED)
 def test_of_backups_is_accepted(name: str, trace: tuple[f.Fact, ...]) -> None:
     assert make.verdict(name, *trace) == ""
 
@@ -358,44 +366,3 @@ def test_without_an_election_everybody_leads() -> None:
     """There is nobody who could say otherwise."""
     alone = evolve(make.SETTINGS, elected=False)
     assert make.verdict("only_the_leader_acts", make.stepped(None, KILL), settings=alone) == ""
-
-
-def test_health_is_no_good_end_while_etcd_lists_somebody_else() -> None:
-    assert make.verdict("it_ends_well", make.settled(voters=3, listed=3)) == ""
-    said = make.verdict("it_ends_well", make.settled(voters=3, listed=4))
-    assert "etcd lists 3 voters, 4 members" in said
-
-
-def test_a_cluster_that_kept_its_quorum_must_end_healthy() -> None:
-    left = frozenset({"etcd-2-1", "etcd-3-1"})
-    said = make.verdict("it_ends_well", make.settled(phase="degraded", alive=left, voters=3))
-    assert "a majority of the 3 voters is left" in said
-
-
-def test_a_lost_cluster_that_names_its_members_ends_well() -> None:
-    dead = {t: evolve(DEAD, task_id=t) for m in make.SERVED.members for t in [m.tasks[0].id]}
-    lost = make.model(make.SERVED, "lost", tasks=dead)
-    assert (
-        make.verdict(
-            "it_ends_well", make.settled(alive=frozenset(), model=lost, lost_majority=True)
-        )
-        == ""
-    )
-
-
-def test_a_cluster_with_a_dead_member_must_say_so() -> None:
-    degraded = make.settled(
-        phase="degraded",
-        alive=frozenset({"etcd-2-1", "etcd-3-1"}),
-        lost_majority=True,
-        sound=False,
-    )
-    assert "does not say that etcd-1 is lost" in make.verdict("it_ends_well", degraded)
-
-
-def test_a_survivor_with_data_must_end_in_a_reseed() -> None:
-    """Unless the operator is waited for, and does not answer."""
-    waiting = make.settled(
-        phase="degraded", alive=frozenset({"etcd-3-1"}), lost_majority=True, operator=True
-    )
-    assert "could be a new cluster" in make.verdict("it_ends_well", waiting)
