@@ -25,9 +25,10 @@ from etcdmesos.cluster.observe import (
 )
 from etcdmesos.cluster.offers import plan_offers
 from etcdmesos.cluster.rebuild import plan_rebuild
+from etcdmesos.cluster.reseed.beginning import watch_quorum
 from etcdmesos.cluster.reseed.quorum_loss import stop_watching
 from etcdmesos.cluster.reseed.retention import plan_retention
-from etcdmesos.cluster.reseed.stages import plan_reseed, watch_quorum
+from etcdmesos.cluster.reseed.stages import plan_reseed
 from etcdmesos.cluster.restore import observe as restoring
 from etcdmesos.cluster.restore.beginning import restore_if_lost, restore_if_new
 from etcdmesos.cluster.restore.stages import plan_restore

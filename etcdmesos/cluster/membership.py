@@ -7,32 +7,22 @@ place.  Nothing is asked while no quorum serves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 
 from attrs import evolve
 
 from etcdmesos.cluster import placement
 from etcdmesos.cluster.backups.preceding import wait_for_backup, wait_no_more
-from etcdmesos.cluster.commands import (
-    AddLearner,
-    Command,
-    Launch,
-    ListMembers,
-    PromoteLearner,
-    RemoveMember,
-)
+from etcdmesos.cluster.changes import ask_for_the_list, ask_to_add, finish
 from etcdmesos.cluster.health import Assessment, assess, leader_ended, progressing, voters
-from etcdmesos.cluster.launch import new_learner, server_task, with_task
-from etcdmesos.cluster.leaving import forget
-from etcdmesos.cluster.model import Draft, Model, without
-from etcdmesos.cluster.record import Change, Kind, Member, Role, Step
+from etcdmesos.cluster.launch import new_learner
+from etcdmesos.cluster.model import Draft, Model
+from etcdmesos.cluster.record import Change, Kind, Member, Step
 from etcdmesos.cluster.repairs import (
     Repair,
     ailing,
     learner,
-    may_remove,
     next_repair,
-    serving_ids,
     strangers,
     vanished,
 )
@@ -41,9 +31,6 @@ from etcdmesos.draft import SOON
 from etcdmesos.etcd.member_list import MemberList
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.mesos.resources import without_ports
-
-ADD_ATTEMPTS = 4
-"""After so many failed attempts to add one learner, another place is tried."""
 
 
 def plan_membership(draft: Draft) -> Draft:
@@ -96,7 +83,7 @@ def _turn(draft: Draft, state: Assessment) -> Draft:
         return draft.waking(view.ask_at)
     listing = view.listing
     if listing is None or draft.now >= view.look_at:
-        return _ask(draft, ListMembers(client_url=_through(model, state)))
+        return ask_for_the_list(draft, state)
     draft = draft.waking(view.look_at)
     if listing.cluster_id != model.record.cluster_id:
         return draft  # somebody else's list; the probes' findings say so
@@ -104,7 +91,7 @@ def _turn(draft: Draft, state: Assessment) -> Draft:
     if not state.serving:
         return _let_go(draft, change, listing, state)
     if change is not None:
-        return _RESOLVE[change.kind](draft, change, listing, state)
+        return finish(draft, change, listing, state)
     repair = next_repair(model, listing, state, draft.now)
     if repair is None or not _removes_the_living(model, repair):
         draft = wait_no_more(draft)
@@ -142,7 +129,7 @@ def _let_go(draft: Draft, change: Change | None, listing: MemberList, state: Ass
     """Take off the record who is off the list; etcd is asked for nothing."""
     if change is not None:
         off = change.kind is Kind.REMOVE and listing.entry(change.id) is None
-        return _finish_removal(draft, change, listing, state) if off else draft
+        return finish(draft, change, listing, state) if off else draft
     repair = vanished(draft.model.record, listing)
     return draft if repair is None else _start(draft, repair)
 
@@ -161,26 +148,6 @@ def place_wanted(model: Model, now: float) -> bool:
         return False
     well = sum(not ailing(model, member, now) for member in record.members)
     return well < record.target_size or bool(model.places)
-
-
-def _through(model: Model, state: Assessment) -> str:
-    """The client URL of the member to ask: the leader's, or else that of one that serves.
-
-    Not of one that is to be removed, which may never tell.
-    """
-    serving = [m for m in model.record.members if m.name in state.agreeing]
-    staying = [m for m in serving if m.step is not Step.REMOVING] or serving
-    return next((m for m in staying if m.id == state.leader), staying[0]).client_url
-
-
-def _ask(draft: Draft, command: Command) -> Draft:
-    return draft.having(membership=evolve(draft.model.membership, busy=True)).asking(command)
-
-
-def _ask_to_add(draft: Draft, member: Member, state: Assessment) -> Draft:
-    through = _through(draft.model, state)
-    command = AddLearner(member=member.name, peer_url=member.peer_url, client_url=through)
-    return _ask(draft, command)
 
 
 # Starting a change
@@ -202,7 +169,7 @@ def _start(draft: Draft, repair: Repair) -> Draft:
     draft = draft.having(membership=view)
     listing = view.listing
     assert listing is not None
-    return _RESOLVE[repair.kind](draft, change, listing, assess(draft.model, draft.now))
+    return finish(draft, change, listing, assess(draft.model, draft.now))
 
 
 def _add(draft: Draft, state: Assessment) -> Draft:
@@ -224,7 +191,7 @@ def _add(draft: Draft, state: Assessment) -> Draft:
         places={member.name: place},
         membership=evolve(model.membership, failures=0, failure="", unsettled_since=None),
     )
-    return _ask_to_add(draft, member, state)
+    return ask_to_add(draft, member, state)
 
 
 def _beside(members: Iterable[Member], offer: Offer) -> Offer:
@@ -259,108 +226,3 @@ def _place(draft: Draft) -> tuple[Draft, placement.Place | None]:
         if draft.now < patience:
             return draft.waking(patience), None
     return draft, places[0]
-
-
-# Finishing the change in flight
-
-
-def _finish_add(draft: Draft, change: Change, listing: MemberList, state: Assessment) -> Draft:
-    """Launch the learner once it is listed; give it up when its place is gone."""
-    model = draft.model
-    member = model.record.member(change.member)
-    assert member is not None
-    entry = listing.at(member.peer_url)
-    if entry is not None and not entry.learner:
-        return forget(draft.having(places={}), member)  # the address of somebody else
-    place = model.places.get(member.name)
-    in_hand = place is not None and all(i in model.offers for i in place.offer_ids)
-    if entry is not None and place is not None and in_hand:
-        return _launch(draft, evolve(member, id=entry.id), place)
-    if entry is not None:
-        removal = evolve(change, kind=Kind.REMOVE, id=entry.id)
-        draft = draft.recording(change=removal).recording_member(
-            evolve(member, id=entry.id, step=Step.REMOVING)
-        )
-        return _finish_removal(draft.having(places={}), removal, listing, state)
-    if not in_hand or model.membership.failures >= ADD_ATTEMPTS:
-        return forget(draft.having(places={}), member)
-    return _ask_to_add(draft, member, state)
-
-
-def _launch(draft: Draft, member: Member, place: placement.Place) -> Draft:
-    model = draft.model
-    member = evolve(with_task(member, place), step=Step.LAUNCHING)
-    record = evolve(model.record.with_member(member), change=None)
-    counters = model.counters
-    return draft.having(
-        record=record,
-        places={},
-        offers=without(model.offers, *place.offer_ids),
-        joining_since={member.name: draft.now},
-        counters=evolve(counters, launched=counters.launched + 1),
-    ).asking(
-        Launch(
-            offer_ids=place.offer_ids,
-            tasks=(server_task(member, place, record, model.settings),),
-        )
-    )
-
-
-def _finish_promotion(
-    draft: Draft, change: Change, listing: MemberList, state: Assessment
-) -> Draft:
-    """A voter once the list says so; until then ask again, unless the learner fell ill."""
-    model = draft.model
-    member = model.record.member(change.member)
-    entry = listing.entry(change.id)
-    if member is None or entry is None:
-        return draft.recording(change=None)
-    if not entry.learner:
-        promoted = evolve(member, role=Role.VOTER, step=Step.VOTER)
-        view = evolve(model.view(member.name), probe_at=draft.now)
-        return (
-            draft.recording(change=None)
-            .recording_member(promoted)
-            .having(views={**model.views, member.name: view}, setback="")
-        )
-    since = model.joining_since.get(member.name, draft.now)
-    late = draft.now - since >= model.settings.learner_limit
-    if late or ailing(model, member, draft.now):
-        return draft.recording(change=None)  # the next turn removes it
-    return _ask(
-        draft,
-        PromoteLearner(member=member.name, id=entry.id, client_url=_through(model, state)),
-    )
-
-
-def _finish_removal(draft: Draft, change: Change, listing: MemberList, state: Assessment) -> Draft:
-    """Gone once the list lacks it; until then ask again, as long as that is safe."""
-    model = draft.model
-    entry = listing.entry(change.id)
-    member = model.record.member(change.member)
-    if entry is None:
-        if member is not None:
-            return forget(draft, member)
-        return draft.recording(change=None)
-    serving = serving_ids(model, state, draft.now)
-    if entry.name and not may_remove(entry, listing, serving):
-        return _give_up_removal(draft, member)  # another one may have to go first
-    if member is not None and entry.id in serving and not ailing(model, member, draft.now):
-        return _give_up_removal(draft, member)  # it is back
-    through = _through(model, state)
-    return _ask(draft, RemoveMember(member=change.member, id=entry.id, client_url=through))
-
-
-def _give_up_removal(draft: Draft, member: Member | None) -> Draft:
-    """No change any more; the next turn looks for the one that is due now."""
-    draft = draft.recording(change=None)
-    if member is None:
-        return draft
-    return draft.recording_member(evolve(member, step=Step.VOTER if member.id else Step.JOINING))
-
-
-_RESOLVE: Mapping[Kind, Callable[[Draft, Change, MemberList, Assessment], Draft]] = {
-    Kind.ADD: _finish_add,
-    Kind.PROMOTE: _finish_promotion,
-    Kind.REMOVE: _finish_removal,
-}

@@ -14,8 +14,8 @@ from etcdmesos.cluster.commands import AnswerOperator
 from etcdmesos.cluster.episode import Stage
 from etcdmesos.cluster.model import Draft
 from etcdmesos.cluster.observe.event import event_of
+from etcdmesos.cluster.reseed.beginning import begin
 from etcdmesos.cluster.reseed.dry_run import refusal
-from etcdmesos.cluster.reseed.stages import begin
 from etcdmesos.cluster.why import why
 from etcdmesos.draft import SOON
 
@@ -55,7 +55,7 @@ def take_forget(draft: Draft) -> Draft:
 def take_reseed(draft: Draft) -> Draft:
     """Begin to reseed, or let the attempt under way go on in the operator's name.
 
-    His word stands for what cannot be proven of members that are out of reach, and for nothing
+    That word stands for what cannot be proven of members that are out of reach, and for nothing
     else: it is refused while quorum is not gone.
     """
     member, model = event_of(draft, e.ReseedAsked).member, draft.model

@@ -17,8 +17,8 @@ from etcdmesos.cluster.model import Draft, KillAsked, Model, ProgressView, Resee
 from etcdmesos.cluster.record import Member
 from etcdmesos.cluster.reseed.flip import flip
 from etcdmesos.cluster.reseed.ordering import failed, send_orders, to_measure, unanswered
-from etcdmesos.cluster.reseed.permission import may_begin, may_seed, only_left
-from etcdmesos.cluster.reseed.quorum_loss import quorum_gone, quorum_is_back, stop_watching, watch
+from etcdmesos.cluster.reseed.permission import may_seed, only_left
+from etcdmesos.cluster.reseed.quorum_loss import quorum_gone, quorum_is_back, stop_watching
 from etcdmesos.cluster.reseed.ranking import Candidate, candidates
 from etcdmesos.cluster.reseed.standing import (
     STOPPED,
@@ -28,45 +28,9 @@ from etcdmesos.cluster.reseed.standing import (
     stands,
 )
 from etcdmesos.cluster.reseed.verifying import plan_verification, unverified
-from etcdmesos.cluster.revisions import bump_beyond, highest_revision
+from etcdmesos.cluster.revisions import bump_beyond
 from etcdmesos.draft import SOON
 from etcdmesos.orders import Standing
-
-
-def watch_quorum(draft: Draft) -> Draft:
-    """Notice that quorum is gone, and begin an attempt to reseed when that may be."""
-    draft = watch(_forget_the_released(draft))
-    if draft.model.reseeding.stage is not None:
-        draft = draft.having(reseeding=ReseedView())
-    model = draft.model
-    if model.quorum_watch is None or pending(model):
-        return draft
-    verdict = may_begin(model, draft.now)
-    if not verdict.granted:
-        return draft if verdict.at is None else draft.waking(verdict.at)
-    return begin(draft, verdict.why, unproven=verdict.unproven)
-
-
-def begin(
-    draft: Draft, why: str, *, unproven: bool, by_operator: bool = False, member: str = ""
-) -> Draft:
-    """Record the attempt; nothing was asked of anybody before."""
-    model = draft.model
-    generation = model.record.next_generation
-    reseed = Reseed(
-        generation=generation,
-        stage=Stage.MEASURING,
-        began=model.unix_time(draft.now),
-        why=why,
-        by_operator=by_operator,
-        unproven=unproven,
-        member=member,
-    )
-    highest = highest_revision(model)
-    draft = draft.recording(
-        reseed=reseed, attempted_generation=generation, highest_revision=highest
-    )
-    return draft.waking(draft.now + SOON).changing_course()
 
 
 def pending(model: Model) -> bool:
@@ -313,10 +277,11 @@ def _releasing(draft: Draft, reseed: Reseed) -> Draft:
     ]
     if deaf:
         draft = draft.recording(reseed=evolve(reseed, disobedient=(*reseed.disobedient, *deaf)))
-    return _forget_the_released(draft)
+    return forget_the_released(draft)
 
 
-def _forget_the_released(draft: Draft) -> Draft:
+def forget_the_released(draft: Draft) -> Draft:
+    """The attempt is off the record once nobody is held any more."""
     reseed = draft.model.record.reseed
     if reseed is None or reseed.stage is not Stage.RELEASING or not_released(draft.model):
         return draft
