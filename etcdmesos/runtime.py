@@ -43,7 +43,8 @@ loop."""
 
 
 class Runtime(Generic[M, R]):
-    """Drives one core.  `model` is its state as of the last step, for anybody to read."""
+    """Drives one core.  `model` is its state as of the last step whose save was confirmed, for
+    anybody to read: what is told of it is still true if this process ends now."""
 
     def __init__(
         self,
@@ -56,6 +57,8 @@ class Runtime(Generic[M, R]):
         """`on_step` sees every event with the model before it and the step it led to, after the
         commands went out; it must not block."""
         self.model = model
+        self._ahead = model
+        """The core's: what it decided may not be saved yet."""
         self.exit_reason = ""
         self._step = step
         self._store = store
@@ -106,7 +109,7 @@ class Runtime(Generic[M, R]):
 
     def _take(self, event: Event) -> None:
         now = self._clock()
-        before = self.model
+        before = self._ahead
         try:
             step = self._step(before, event, now)
         except Exception:
@@ -114,9 +117,10 @@ class Runtime(Generic[M, R]):
             log.exception("the core failed", extra={"event": type(event).__name__})
             self._wake_at = now + PAUSE_AFTER_ERROR
             return
-        self.model = step.model
+        self._ahead = step.model
         self._wake_at = step.wake_at
         if step.save is None or self._saved(step.save, step.commands):
+            self.model = step.model
             for command in step.commands:
                 self._release(command)
         self._show(event, before, step)

@@ -192,6 +192,37 @@ def test_a_save_that_fails_lets_nothing_out(error: StoreError, conflict: bool) -
     assert log == ["save one", "ear closed", "store closed"]
 
 
+def test_nobody_is_shown_what_is_not_saved() -> None:
+    """Not while the store is at it, and not if it fails: who acts on what is shown could find it
+    undone by the next process."""
+    shown: list[Model] = []
+
+    class Watched(Shelf):
+        def save(self, record: str, /) -> None:
+            shown.append(made.model)
+            super().save(record)
+
+    def core(model: Model, event: Event, now: float) -> Step[Model, str]:
+        shown.append(made.model)
+        seen = (*model, type(event).__name__)
+        if len(seen) < 3:
+            return Step(model=seen, save="one")
+        return Step(model=seen, commands=(Exit(status=0),))
+
+    made = runtime(core, shelf := Watched(log=[]))
+    made.post(START)
+    made.post(START)
+    made.run(START)
+    assert shown == [(), (), ("Said",), ("Said",), ("Said", "Said")]
+    shown.clear()
+    shelf.failures = [StoreUnavailable("full")]
+    made = runtime(core, shelf)
+    made.post(START)
+    made.run(START)
+    assert shown == [(), (), (), (), ("Said", "SaveFailed")]
+    assert made.model == ("Said", "SaveFailed", "Said")
+
+
 def test_an_exit_waits_for_its_save() -> None:
     """Not even an Exit is released when its step's save failed."""
     log: list[str] = []
