@@ -87,19 +87,24 @@ class Clock:
         timer.fire()
         return True
 
-    def run_until(self, time: float, *, calls_max: int = 1_000_000) -> None:
+    def run_until(self, time: float, *, calls_max: int = 10_000) -> None:
         """Make every call due up to `time`, and stay there.
 
-        Raises Runaway after `calls_max` calls: some two parts keep each other busy.
+        Raises Runaway after at least `calls_max` calls at one time, or a hundred times as many
+        until `time`: some two parts keep each other busy.
         """
         queue = self._queue
-        for _ in range(calls_max):
-            if not queue or queue[0][0] > time:
-                self.now = max(self.now, time)
-                return
-            self.now, _, timer = heappop(queue)
-            timer.fire()
-        raise Runaway(f"{calls_max} calls and time still stands at {self.now}")
+        for _ in range(100):
+            stood_at = self.now
+            for _ in range(calls_max):
+                if not queue or queue[0][0] > time:
+                    self.now = max(self.now, time)
+                    return
+                self.now, _, timer = heappop(queue)
+                timer.fire()
+            if self.now == stood_at:
+                raise Runaway(f"{calls_max} calls and time still stands at {self.now}")
+        raise Runaway(f"{100 * calls_max} calls and it is only {self.now}")
 
     def run_while(self, condition: Callable[[], object], until: float) -> bool:
         """Make calls as long as `condition()` holds; whether it ended before `until`."""
