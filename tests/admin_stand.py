@@ -39,7 +39,7 @@ class Scheduler:
         self, method: str, path: str, body: str = "", headers: Mapping[str, str] | None = None
     ) -> tuple[int, str]:
         """Status and body of the answer."""
-        with closing(http.client.HTTPConnection(self.address, timeout=20)) as connection:
+        with closing(http.client.HTTPConnection(self.address, timeout=60)) as connection:
             connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
@@ -83,9 +83,9 @@ def scheduler(*, token: str = TOKEN, standby: bool = False) -> Iterator[Schedule
         if standby:
             runtime.post(LeaderSeen(holder=HOLDER))
         try:
-            assert ready.wait(10)
+            assert ready.wait(60)
             yield Scheduler(runtime, f"127.0.0.1:{server.port}")
         finally:
             runtime.post(StopAsked())
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()

@@ -58,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-_ENDS_WITHIN = 10.0
+_ENDS_WITHIN = 60.0
 
 
 @pytest.fixture(scope="module", autouse=True)

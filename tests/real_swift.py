@@ -6,19 +6,22 @@ here is used by the package.
 
 from __future__ import annotations
 
+import atexit
 import http.client
 import os
+import shutil
 import signal
 import subprocess
-from functools import partial
+import tempfile
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
 
-from tests.real_etcd import free_port, until
+from tests.free_ports import free_port
+from tests.real_etcd import until
 
 _ROOT = Path(__file__).resolve().parent.parent
-_STARTS_WITHIN = 30.0
 
 KEY = "etcd:backup"
 SECRET = "planted-s3-secret"
@@ -123,7 +126,7 @@ class SwiftServer:
         # Of all four: the proxy answers before the others do, and as long as one of them does
         # not, it refuses whatever needs that one with 503.
         for kind in self.ports:
-            until(partial(self._answers, kind), _STARTS_WITHIN, f"Swift's {kind} answers")
+            until(partial(self._answers, kind), f"Swift's {kind} answers")
 
     def _ring(self, programs: Path, kind: str) -> None:
         builder = str(self.folder / f"{kind}.builder")
@@ -161,3 +164,13 @@ class SwiftServer:
         for process in self._processes.values():
             process.wait()
         self._processes.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@cache
+def shared() -> SwiftServer:
+    """A server for all tests of this run that have a path of their own."""
+    server = SwiftServer(Path(tempfile.mkdtemp(prefix="etcd-mesos-swift-")))
+    atexit.register(server.close)
+    server.start()
+    return server

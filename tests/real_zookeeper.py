@@ -27,14 +27,14 @@ import kazoo.protocol.connection
 import kazoo.retry
 import pytest
 
-from tests.real_etcd import free_port, until
+from tests.free_ports import free_port
+from tests.real_etcd import until
 
 # kazoo's threads draw from `random` while they wait, which hypothesis takes for a fault of whatever
 # test it happens to run: they get a generator of their own.
 kazoo.protocol.connection.random = kazoo.retry.random = random.Random()
 
 _ROOT = Path(__file__).resolve().parent.parent
-_STARTS_WITHIN = 30.0
 
 
 def program() -> list[str]:
@@ -126,7 +126,9 @@ class ZooKeeperServer:
         return self.mode != ""
 
     def log(self) -> str:
-        return (self.folder / "log").read_text(errors="replace")
+        """ "" before it was started."""
+        path = self.folder / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
 
 
 class ZooKeeperServers:
@@ -149,9 +151,7 @@ class ZooKeeperServers:
         """Until all that run serve."""
         for server in self.servers:
             if server.process is not None:
-                until(
-                    server.serves, _STARTS_WITHIN, f"{server.folder} serves: {server.log()[-500:]}"
-                )
+                until(server.serves, f"{server.folder} serves: {server.log()[-500:]}")
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -178,6 +178,9 @@ def zookeeper(size: int, folder: Path, *, tick_ms: int = 500) -> Iterator[ZooKee
         servers.start()
         yield servers
     finally:
+        for server in servers.servers:
+            # Shown only for a test that fails.
+            print(f"server {server.number} said at last:", server.log()[-2000:], sep="\n")
         servers.close()
 
 

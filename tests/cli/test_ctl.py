@@ -72,7 +72,7 @@ def test_events_are_lines_in_their_order(
 
     until(
         lambda: any("! master     disconnected: the master went silent" in line for line in told()),
-        what="the event is told",
+        "the event is told",
     )
     times = [line.split()[0] for line in told()]
     assert times == sorted(times)

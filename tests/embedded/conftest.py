@@ -17,14 +17,15 @@ QUICK: dict[str, Any] = {
     "master_port": 0,
     "agent_port": 0,
     "allocation_interval": 0.1,
-    "executor_registration_timeout": 1.0,
-    "executor_reregistration_timeout": 1.0,
+    "executor_registration_timeout": 3.0,
+    "executor_reregistration_timeout": 2.0,
     "executor_shutdown_grace_period": 0.5,
     "recovery_timeout": 30.0,
-    "ping_timeout": 0.1,
+    "ping_timeout": 0.2,
     "ping_timeouts_max": 3,
     "registration_backoff": 0.1,
-    "update_retry": 0.3,
+    # Not shorter than an acknowledgement may take on a busy machine: an update would come twice.
+    "update_retry": 3.0,
 }
 
 Start = Callable[..., EmbeddedMesos]

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 TINY_EXECUTOR = Path(__file__).with_name("tiny_executor.py")
 CAPABILITIES = ("MULTI_ROLE", "PARTITION_AWARE", "TASK_KILLING_STATE")
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 
 
 def request(

@@ -62,7 +62,7 @@ def test_what_makes_no_sense_is_refused(options: dict[str, Any], said: str) -> N
 
 
 def get(mesos: EmbeddedMesos, path: str) -> Any:
-    connection = http.client.HTTPConnection(mesos.master, timeout=10)
+    connection = http.client.HTTPConnection(mesos.master, timeout=60)
     connection.request("GET", path)
     answer = json.load(connection.getresponse())
     connection.close()

@@ -34,7 +34,7 @@ class Impostor:
 
     def subscribe(self, **body: Any) -> http.client.HTTPResponse:
         """A stream of events."""
-        connection = http.client.HTTPConnection(self.agent, timeout=10)
+        connection = http.client.HTTPConnection(self.agent, timeout=60)
         call = json.dumps({**self.ids, "type": "SUBSCRIBE", "subscribe": body})
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         connection.request("POST", "/api/v1/executor", call, headers)
@@ -93,7 +93,7 @@ def resend(raw: str, agent: str, framework_id: str) -> tuple[int, str]:
     first, *lines = head.split("\n")
     method, path, _ = first.split(" ")
     body = body.removesuffix("\n").replace(RECORDED_FRAMEWORK, framework_id)
-    connection = http.client.HTTPConnection(agent, timeout=10)
+    connection = http.client.HTTPConnection(agent, timeout=60)
     connection.putrequest(method, path, skip_accept_encoding=True)
     for line in lines:
         name, _, value = line.partition(": ")

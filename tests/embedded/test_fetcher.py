@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from etcdmesos.embedded.fetcher import Fetcher, FetchError
+from tests.quiet_server import QuietServer
 
 CONTENT = b"x" * 100_000
 
@@ -32,7 +33,7 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.asked.append(self.command)
-                outer.go_on.wait(10)
+                outer.go_on.wait(60)
                 self.send_response(outer.statuses.get(self.command, 200))
                 if outer.says_size:
                     self.send_header("Content-Length", str(len(CONTENT)))
@@ -46,7 +47,7 @@ class Server:
             def log_message(self, *_: Any) -> None:
                 """Quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = QuietServer(("127.0.0.1", 0), Handler)
         self.uri = f"http://127.0.0.1:{self._server.server_address[1]}/etcd"
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 

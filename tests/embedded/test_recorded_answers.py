@@ -80,7 +80,7 @@ SUBSCRIPTIONS = [
 
 def ask(address: str, exchange: Exchange) -> tuple[int, dict[str, str], str]:
     """Send a recorded request as it was sent then."""
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=60)
     connection.putrequest(exchange.method, exchange.path, skip_accept_encoding=True)
     for name, value in exchange.headers.items():
         if name not in ("host", "connection"):
@@ -125,7 +125,7 @@ def test_redirect_names_the_leader(shared: EmbeddedMesos) -> None:
 def test_subscriptions_end_as_recorded(shared: EmbeddedMesos, name: str) -> None:
     """A bad FrameworkInfo is a 400, or a stream with one ERROR; an odd one is accepted."""
     recorded = captures.read(name)
-    connection = http.client.HTTPConnection(shared.master, timeout=10)
+    connection = http.client.HTTPConnection(shared.master, timeout=60)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     connection.request("POST", "/api/v1/scheduler", recorded.body, headers)
     answer = connection.getresponse()
@@ -339,7 +339,7 @@ def test_the_operator_stream_tells_as_recorded(shared: EmbeddedMesos) -> None:
         if line.startswith('{"type"'):
             event = json.loads(line)
             recorded.setdefault(event["type"], event)
-    connection = http.client.HTTPConnection(shared.master, timeout=10)
+    connection = http.client.HTTPConnection(shared.master, timeout=60)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     connection.request("POST", "/api/v1", '{"type": "SUBSCRIBE"}', headers)
     answer = connection.getresponse()

@@ -15,10 +15,18 @@ from typing import Any
 
 from attrs import field, frozen
 
+from tests.end_to_end.stand import LIMIT
+
 PREFIX = "acknowledged/"
 
 
-def call(client_url: str, path: str, body: dict[str, Any], seconds: float = 2.0) -> dict[str, Any]:
+PATIENCE = 20.0
+"""Seconds that an answer may take on a busy machine."""
+
+
+def call(
+    client_url: str, path: str, body: dict[str, Any], seconds: float = PATIENCE
+) -> dict[str, Any]:
     """The answer of etcd's JSON gateway.  Raises OSError when there is none, or a refusal."""
     connection = http.client.HTTPConnection(client_url.removeprefix("http://"), timeout=seconds)
     try:
@@ -39,9 +47,9 @@ def coded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def put(client_url: str, key: str, value: str) -> int:
+def put(client_url: str, key: str, value: str, seconds: float = PATIENCE) -> int:
     """Write once; the revision at which it was acknowledged.  Raises OSError."""
-    said = call(client_url, "/v3/kv/put", {"key": coded(key), "value": coded(value)})
+    said = call(client_url, "/v3/kv/put", {"key": coded(key), "value": coded(value)}, seconds)
     return int(said["header"]["revision"])
 
 
@@ -80,7 +88,7 @@ class Writer:
         thread = threading.Thread(target=self._write, name=self.name, daemon=True)
         self._thread.append(thread)
         thread.start()
-        assert self._first.wait(30), "nothing was acknowledged"
+        assert self._first.wait(LIMIT), "nothing was acknowledged"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,7 +106,7 @@ class Writer:
             key = f"{PREFIX}{self.name}-{number}"
             with suppress(OSError):
                 url = self.client_urls[number % len(self.client_urls)]
-                self.acknowledged[key] = put(url, key, key)
+                self.acknowledged[key] = put(url, key, key, seconds=2.0)
                 self._first.set()
             self._stopped.wait(0.01)
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.end_to_end.stand import LIMIT, Daemon, etcd_binary
-from tests.real_etcd import free_port
+from tests.free_ports import free_port
 
 
 class Proxy:
@@ -47,14 +47,18 @@ class Proxy:
     def put(self, key: str, value: str) -> float:
         """Put, and again until it is done, as a client would; returns the seconds it took."""
         began = time.monotonic()
-        while (done := self.etcdctl("put", key, value)).returncode != 0:
-            assert time.monotonic() - began < LIMIT, f"{done.stderr}\n{self.said()}"
+        self._done("put", key, value)
         return time.monotonic() - began
 
-    def value(self, key: str) -> str | None:
-        """None if the request fails."""
-        done = self.etcdctl("get", key, "--print-value-only")
-        return done.stdout.strip() if done.returncode == 0 else None
+    def value(self, key: str) -> str:
+        """Asked for again until there is an answer; "" if there is no such key."""
+        return self._done("get", key, "--print-value-only").strip()
+
+    def _done(self, *arguments: str) -> str:
+        began = time.monotonic()
+        while (done := self.etcdctl(*arguments)).returncode != 0:
+            assert time.monotonic() - began < LIMIT, f"{done.stderr}\n{self.said()}"
+        return done.stdout
 
     def said(self) -> str:
         """Its log so far."""
@@ -80,7 +84,8 @@ class Writer:
     def __init__(self, through: Proxy) -> None:
         self.through = through
         self.written: list[str] = []
-        self.longest = 0.0
+        self.took: list[float] = []
+        """Seconds, of each."""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._write, name="writer", daemon=True)
         self._thread.start()
@@ -88,7 +93,7 @@ class Writer:
     def _write(self) -> None:
         while not self._stopped.is_set():
             value = f"value-{len(self.written)}"
-            self.longest = max(self.longest, self.through.put("key", value))
+            self.took.append(self.through.put("key", value))
             self.written.append(value)
             self._stopped.wait(0.05)
 

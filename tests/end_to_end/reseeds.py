@@ -21,6 +21,10 @@ TIMEOUT = 5.0
 """-reseed-timeout of every scheduler here: the least that is taken."""
 
 
+QUICK_TO_LOSE = ("-agent-ping-timeout-seconds=0.5",)
+"""Mesos gives up an agent that it does not hear for five times as long."""
+
+
 @define(eq=False)
 class Cluster:
     """A cluster that was healthy, and what was acknowledged by it."""
@@ -127,23 +131,19 @@ class Cluster:
 def cluster(
     folder: Path, size: int = 3, version: str = VERSION, *flags: str, mesos: tuple[str, ...] = ()
 ) -> Iterator[Cluster]:
-    """A healthy one; `flags` are for the scheduler, `mesos` for etcd-mesos-local."""
+    """A healthy one; `flags` are for the scheduler, `mesos` for etcd-mesos-local: QUICK_TO_LOSE, if
+    the story is of agents out of reach."""
     given = (
         f"-cluster-size={size}",
         f"-etcd-bin={etcd_binary(version)}",
         f"-reseed-timeout={TIMEOUT:g}",
         *flags,
     )
-    with stand(folder, "-agent-ping-timeout-seconds=0.4", *mesos) as made:
+    with stand(folder, *mesos) as made:
         scheduler = made.scheduler(*given)
         said = healthy(scheduler)
         urls = {member["name"]: member["clientURL"] for member in said["members"]}
-        here = Cluster(made, scheduler, version, given, said["generation"], urls)
-        try:
-            yield here
-        except BaseException:
-            print("why:", here.why())
-            raise
+        yield Cluster(made, scheduler, version, given, said["generation"], urls)
 
 
 @contextmanager

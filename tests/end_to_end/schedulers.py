@@ -7,14 +7,14 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field
 
+from tests.end_to_end import diagnosis
 from tests.end_to_end.stand import (
     BIN,
     Daemon,
@@ -26,7 +26,7 @@ from tests.end_to_end.stand import (
     stats,
     until,
 )
-from tests.real_etcd import free_port
+from tests.free_ports import free_port
 
 VERSION = "3.5.30"
 
@@ -45,9 +45,8 @@ class Scheduler:
         self.daemon.process.send_signal(number)
 
     def stats(self) -> dict[str, Any]:
-        with suppress(OSError, ValueError):
-            return stats(self.admin)
-        return {"phase": "", "why": "", "role": "", "members": [], "epoch": 0}
+        """Raises OSError while it does not answer, which `until` waits for."""
+        return stats(self.admin)
 
     def ended(self) -> int:
         """Its exit status, once it has ended by itself."""
@@ -89,7 +88,6 @@ class Stand:
             f"-artifact-port={self.artifact_port if artifact_port is None else artifact_port}",
             f"-zk-framework-persist=file://{self.folder}/record",
             "-probe-interval-seconds=0.5",
-            "-member-timeout=6",
             *flags,
             prefix=prefix,
         )
@@ -114,18 +112,35 @@ def names(scheduler: Scheduler) -> list[str]:
 
 def healthy(scheduler: Scheduler) -> dict[str, Any]:
     """Its /stats once the cluster is healthy."""
-    until(lambda: scheduler.stats()["phase"] == "healthy", "healthy", pause=0.05)
-    return scheduler.stats()
+
+    def said() -> dict[str, Any]:
+        now = scheduler.stats()
+        return now if now["phase"] == "healthy" else {}
+
+    found: dict[str, Any] = until(said, "healthy", pause=0.05)
+    return found
 
 
 def seen(condition: Callable[[], bool], what: str) -> None:
     """Waits for something that passes in milliseconds."""
-    deadline = time.monotonic() + 60
-    while True:
-        with suppress(OSError, ValueError):
-            if condition():
-                return
-        assert time.monotonic() < deadline, what
+    until(condition, what, pause=0.0)
+
+
+def caught(stand: Stand, lost: str, moment: Callable[[dict[str, Any]], bool]) -> bool:
+    """Whether the record was seen at that moment of the replacement of `lost`, before it was over.
+
+    Such a moment may last milliseconds, in which this process need not get to run.
+    """
+
+    def now() -> str:
+        record = stand.record()
+        if moment(record):
+            return "caught"
+        steps = {member["name"]: member["step"] for member in record["members"]}
+        whole = len(steps) == record["target_size"] and set(steps.values()) == {"voter"}
+        return "missed" if whole and lost not in steps else ""
+
+    return bool(until(now, f"{lost} is being replaced", pause=0.0) == "caught")
 
 
 def listed(stand: Stand, scheduler: Scheduler) -> list[str]:
@@ -146,10 +161,11 @@ def stand(folder: Path, *flags: str) -> Iterator[Stand]:
         made = Stand(folder, master, control)
         try:
             yield made
+        except BaseException:
+            diagnosis.tell([scheduler.daemon for scheduler in made.started])
+            raise
         finally:
             for scheduler in made.started:
-                # Shown only for a test that fails.
-                print(f"{scheduler.admin} said:", *scheduler.daemon.drain()[-100:], sep="\n")
                 if scheduler.daemon.process.poll() is None:
                     scheduler.signal(signal.SIGCONT)
                     scheduler.kill()

@@ -6,9 +6,7 @@ import http.client
 import json
 import os
 import queue
-import random
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -16,6 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.end_to_end import diagnosis
+from tests.free_ports import block_of_ports
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 BIN = PROJECT / "bin"
@@ -33,6 +34,7 @@ class Daemon:
 
     def __init__(self, program: str, *arguments: str, prefix: tuple[str, ...] = ()) -> None:
         """`prefix` is a command that execs what follows it."""
+        self.program = program
         self.process = subprocess.Popen(
             [*prefix, str(BIN / program), *arguments],
             stdout=subprocess.PIPE,
@@ -106,33 +108,6 @@ class Daemon:
 
 
 @contextmanager
-def block_of_ports() -> Iterator[int]:
-    """The first of 1,000 ports, below those the kernel gives out, that are this run's alone.
-
-    Members get the ports that agents offer, so two runs on one machine must not offer the same.
-    A block is taken by binding its first port, on an address that no agent has, until the end.
-    None is 31000: a local cluster that somebody runs beside the tests offers that one.
-    """
-    blocks = list(range(20000, 31000, 1000))
-    random.shuffle(blocks)
-    for first in blocks:
-        with socket.socket() as taken:
-            try:
-                taken.bind(("127.0.0.10", first))
-            except OSError:
-                continue
-            if all(_is_free(f"127.0.0.{11 + n}", first + 100 * n) for n in range(10)):
-                yield first
-                return
-    raise AssertionError("no block of ports is free")
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((host, port)) != 0
-
-
-@contextmanager
 def local(folder: Path, *arguments: str) -> Iterator[Daemon]:
     """etcd-mesos-local on free ports with everything below `folder`."""
     with block_of_ports() as first_port:
@@ -148,6 +123,9 @@ def local(folder: Path, *arguments: str) -> Iterator[Daemon]:
         )
         try:
             yield daemon
+        except BaseException:
+            diagnosis.tell([daemon], folder)
+            raise
         finally:
             daemon.end()
 
@@ -170,12 +148,20 @@ def stats(address: str) -> dict[str, Any]:
 
 
 def until(condition: Any, what: str, pause: float = 0.1) -> Any:
-    """The first true value of `condition`, asked after every `pause` seconds."""
+    """The first true value of `condition`, asked after every `pause` seconds.
+
+    No answer is none: who does not listen yet, or is too busy to answer, is asked again.
+    """
     deadline = time.monotonic() + LIMIT
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what}: not within {LIMIT:g} s"
+    while True:
+        said = ""
+        try:
+            if value := condition():
+                return value
+        except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
+            said = f": {error!r}"
+        assert time.monotonic() < deadline, f"{what}: not within {LIMIT:g} s{said}"
         time.sleep(pause)
-    return value
 
 
 def processes_below(folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.stand import BIN, Daemon, etcd_binary, processes_below
-from tests.real_etcd import free_port
+from tests.free_ports import free_port
 
 GOOD = {
     "master": "127.0.0.1:1",

@@ -17,8 +17,9 @@ from etcdmesos.cluster.placement import Place
 from etcdmesos.cluster.record import Member
 from etcdmesos.mesos.tasks import task_info
 from tests.cluster import make
+from tests.free_ports import free_port
 from tests.mesos_dns import DnsServer, srv_records, target
-from tests.real_etcd import binary, free_port, until
+from tests.real_etcd import binary, until
 
 pytestmark = pytest.mark.real
 
@@ -122,12 +123,12 @@ def test_etcd_finds_its_peers_by_srv_records(
     with closing(_dns(members)):
         logs = [start("3.5.30", member, resolver, tmp_path, started) for member in members]
         for member, log in zip(members, logs, strict=True):
-            until(partial(serves, member), 60.0, log.read_text()[-800:])
+            until(partial(serves, member), log.read_text()[-800:])
         listed = Gateway(members[0].client_url, 5.0).list_members().members
         assert {entry.name for entry in listed} == {"etcd-1", "etcd-2", "etcd-3"}
         (tmp_path / "older").mkdir()
         log = start("3.4.23", gang()[0], resolver, tmp_path / "older", started)
-        until(lambda: b"discovery failed" in log.read_bytes(), 30.0, "3.4.23 refuses")
+        until(lambda: b"discovery failed" in log.read_bytes(), "3.4.23 refuses")
 
 
 def _dns(members: Sequence[Member]) -> DnsServer:

@@ -82,7 +82,7 @@ def test_a_record_in_zookeeper_is_lost_beside_a_living_cluster(
 
 def in_zookeeper(here: Stand, url: str, *flags: str) -> Scheduler:
     return here.scheduler(
-        f"-zk-framework-persist={url}", "-zk-session-timeout-seconds=2", *flags, artifact_port=0
+        f"-zk-framework-persist={url}", "-zk-session-timeout-seconds=4", *flags, artifact_port=0
     )
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -30,8 +31,9 @@ from tests.end_to_end.stand import (
 from tests.mesos_dns import srv_records
 from tests.real_etcd import EtcdCluster, etcd_cluster
 
-LONGEST = 5.0
-"""Seconds that no request may take, retries and all."""
+LONGEST, USUAL = 5.0, 0.25
+"""Seconds that no request may take, retries and all, where one usually takes no longer than the
+other; on a machine so busy that it does, as much longer."""
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,6 @@ def test_all_members_are_replaced_one_after_the_other(
             "-cluster-size=3",
             "-agents=5",
             f"-etcd-bin={etcd_binary(version)}",
-            "-member-timeout=6",
             "-probe-interval-seconds=0.5",
         ) as mesos,
         proxy(
@@ -78,7 +79,8 @@ def test_all_members_are_replaced_one_after_the_other(
             until(lambda: seen.read_bytes().endswith(last), "the watch has seen the last write")
             shown = seen.read_text().splitlines()
         assert [value for value in writer.written if value not in shown] == []
-        assert writer.longest < LONGEST, through.said()
+        allowed = LONGEST * max(1.0, median(writer.took) / USUAL)
+        assert max(writer.took) < allowed, f"{writer.took}\n{through.said()}"
         assert not set(members) & {member["name"] for member in stats(admin)["members"]}
         _is_in_dns(master, admin)
         assert through.end() == 0
@@ -150,7 +152,6 @@ def test_two_clusters_on_one_master_each_with_its_proxy(tmp_path: Path) -> None:
             first.kill()
             second.kill()
             with proxy(here.master, version, "-cluster-name=mycluster") as alone:
-                until(lambda: alone.value("who"), "found without its word")
                 assert alone.value("who") == "mycluster"
             other = discovery.discover(here.master, "other")
             with discovery.connect(other) as client:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.end_to_end.acknowledged import call, keys, loss, put
 from tests.end_to_end.reseeds import (
+    QUICK_TO_LOSE,
     TIMEOUT,
     Cluster,
     cluster,
@@ -151,7 +152,7 @@ def test_the_best_survivors_disk_is_bad(tmp_path: Path) -> None:
 
 def test_the_old_majority_comes_back_before_the_seed_starts(tmp_path: Path) -> None:
     """The holds are released and nothing was reseeded; every etcd serves the same cluster again."""
-    with cluster(tmp_path, 5) as here:
+    with cluster(tmp_path, 5, mesos=QUICK_TO_LOSE) as here:
         before, lost = here.members(), ["etcd-1", "etcd-2", "etcd-3"]
         agents = [before[name]["hostname"] for name in lost]
         away = [etcd_of(here, name) for name in lost]
@@ -178,7 +179,7 @@ def test_the_old_majority_comes_back_before_the_seed_starts(tmp_path: Path) -> N
 def test_two_of_three_hosts_go_out_of_reach_and_come_back(tmp_path: Path) -> None:
     """Reseeded after the time-out, once Mesos has given them up; then the old members are shut out
     and killed, and not one byte of theirs gets into the new cluster."""
-    with cluster(tmp_path) as here:
+    with cluster(tmp_path, mesos=QUICK_TO_LOSE) as here:
         hosts = {name: here.members()[name]["hostname"] for name in ("etcd-1", "etcd-2")}
         old = [find(here, name) for name in hosts for find in (etcd_of, executor_of)]
         with here.writing() as writer:

@@ -13,6 +13,7 @@ import pytest
 from tests.end_to_end.acknowledged import PREFIX, Writer, loss
 from tests.end_to_end.networks import Doors, move, other_network
 from tests.end_to_end.reseeds import (
+    QUICK_TO_LOSE,
     TIMEOUT,
     Cluster,
     cluster,
@@ -33,7 +34,10 @@ def test_a_majority_that_is_parted_and_serves(tmp_path: Path) -> None:
     """By the policy `proven` nothing is begun.  By `timeout` it is, once Mesos has given them up,
     and a second cluster is said to be possible, which there is; it is killed when it comes back,
     and what was written to it is missing and told."""
-    with other_network() as elsewhere, cluster(tmp_path, 3, "3.5.30", *PROVEN) as here:
+    with (
+        other_network() as elsewhere,
+        cluster(tmp_path, 3, "3.5.30", *PROVEN, mesos=QUICK_TO_LOSE) as here,
+    ):
         hosts = {name: here.members()[name]["hostname"] for name in PARTED}
         survivor = etcd_of(here, "etcd-3")
         with here.writing():
@@ -112,7 +116,7 @@ def test_an_executor_that_does_not_confirm_the_hold(tmp_path: Path) -> None:
 def test_a_scheduler_that_is_cut_off_from_four_of_five(tmp_path: Path) -> None:
     """It cannot reach them, and in the end Mesos cannot either; but the fifth names a leader.  So
     nobody is held and nothing is changed; and all is well when they are seen again."""
-    with other_network() as elsewhere, cluster(tmp_path, 5) as here:
+    with other_network() as elsewhere, cluster(tmp_path, 5, mesos=QUICK_TO_LOSE) as here:
         doors = Doors(elsewhere)
         before = here.members()
         addresses = {name: url.removeprefix("http://") for name, url in here.urls.items()}

@@ -64,13 +64,18 @@ class Restores:
         until(lambda: self.scheduler.stats()["backups"]["count"], "the first backup counts")
         count = self.scheduler.stats()["backups"]["count"]
         self.ctl("backup", "now")
-        until(lambda: self.scheduler.stats()["backups"]["count"] == count + 1, "a backup counts")
+        until(lambda: self.scheduler.stats()["backups"]["count"] > count, "a backup counts")
         return str(self.scheduler.stats()["backups"]["newest"]["name"])
 
-    def lose(self) -> None:
+    def end_all(self) -> None:
         """kill -9 of all executors, all at once; their etcds end with them."""
-        for name in [member["name"] for member in self.scheduler.stats()["members"]]:
-            os.kill(executor_process(self.stand.folder, name), signal.SIGKILL)
+        names = [member["name"] for member in self.scheduler.stats()["members"]]
+        for pid in [executor_process(self.stand.folder, name) for name in names]:
+            os.kill(pid, signal.SIGKILL)
+
+    def lose(self) -> None:
+        """The same, noticed."""
+        self.end_all()
         until(lambda: self.scheduler.stats()["phase"] == "lost", "lost", 0.02)
 
     def is_at(self, stage: str) -> bool:
@@ -113,18 +118,16 @@ def restores(
     )
     with stand(folder) as made:
         scheduler = made.scheduler(*given)
-        url = healthy(scheduler)["members"][0]["clientURL"]
+        urls = [member["clientURL"] for member in healthy(scheduler)["members"]]
+        url = urls[0]
         lease = call(url, "/v3/lease/grant", {"TTL": 3600})["ID"]
         written = {f"key-{n}": f"value-{n}" for n in range(COUNT)}
         body = {"key": coded("key-0"), "value": coded("value-0"), "lease": lease}
         call(url, "/v3/kv/put", body)
         highest = max(put(url, key, value) for key, value in written.items() if key != "key-0")
-        here = Restores(made, given, scheduler, written, lease, highest)
-        try:
-            yield here
-        except BaseException:
-            print("why:", here.scheduler.stats()["why"])
-            raise
+        # A member that merely follows may be behind, and so may its snapshot be.
+        assert all(keys(one, "key-") == written for one in urls)
+        yield Restores(made, given, scheduler, written, lease, highest)
 
 
 def test_a_lost_cluster_is_restored(tmp_path: Path) -> None:
@@ -263,7 +266,6 @@ def test_a_lost_cluster_is_restored_without_being_asked(tmp_path: Path) -> None:
     ) as here:
         name = here.backed_up()
         before = here.scheduler.stats()
-        for member in before["members"]:
-            os.kill(executor_process(here.stand.folder, member["name"]), signal.SIGKILL)
+        here.end_all()
         until(lambda: here.scheduler.stats()["restores"], "restored")
         assert here.restored(before)["source"] == name

@@ -21,7 +21,7 @@ from tests.end_to_end.stand import (
     stats,
     until,
 )
-from tests.real_etcd import free_port
+from tests.free_ports import free_port
 
 pytestmark = pytest.mark.real
 
@@ -42,7 +42,7 @@ def test_a_scheduler_finds_master_and_record_in_zookeeper(tmp_path: Path) -> Non
             f"-admin-port={admin}",
             f"-artifact-port={artifacts}",
             f"-etcd-bin={etcd_binary('3.5.30')}",
-            "-zk-session-timeout-seconds=2",
+            "-zk-session-timeout-seconds=4",
             "-address=127.0.0.1",
         ]
         session = ZooKeeperSession(ZooKeeperUrl.parse(servers.url("/mesos")))

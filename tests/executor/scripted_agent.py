@@ -13,20 +13,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.real_etcd import free_port
+from tests.free_ports import free_port
+from tests.quiet_server import QuietServer
 
 Json = dict[str, Any]
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(QuietServer):
     daemon_threads = True
     agent: ScriptedAgent
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A peer that was killed resets its connections."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -163,7 +161,7 @@ class ScriptedAgent:
             kill["kill_policy"] = {"grace_period": {"nanoseconds": nanoseconds}}
         self.send({"type": "KILL", "kill": kill})
 
-    def next_update(self, seconds: float = 30.0, **wanted: object) -> Json:
+    def next_update(self, seconds: float = 90.0, **wanted: object) -> Json:
         """Skip to the next status with these fields."""
 
         def fits(status: Json) -> bool:
@@ -171,7 +169,7 @@ class ScriptedAgent:
 
         return _next(self.updates, fits, seconds, f"an update with {wanted}")
 
-    def next_message(self, seconds: float = 30.0, **wanted: object) -> Json:
+    def next_message(self, seconds: float = 90.0, **wanted: object) -> Json:
         """Skip to the next framework message with these fields."""
 
         def fits(message: Json) -> bool:
@@ -179,7 +177,7 @@ class ScriptedAgent:
 
         return _next(self.messages, fits, seconds, f"a message with {wanted}")
 
-    def next_subscription(self, seconds: float = 30.0) -> Json:
+    def next_subscription(self, seconds: float = 90.0) -> Json:
         return _next(self.subscriptions, lambda _: True, seconds, "a SUBSCRIBE")
 
 

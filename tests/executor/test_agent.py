@@ -44,7 +44,7 @@ class Posted:
     def __call__(self, event: Event, /) -> None:
         self.queue.put(event)
 
-    def next(self, kind: type[E], seconds: float = 15.0) -> E:
+    def next(self, kind: type[E], seconds: float = 60.0) -> E:
         event = self.queue.get(timeout=seconds)
         assert isinstance(event, kind), event
         return event

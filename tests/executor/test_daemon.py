@@ -18,7 +18,8 @@ from attrs import evolve
 from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError
 from etcdmesos.member_spec import MemberSpec
 from tests.executor.scripted_agent import ScriptedAgent
-from tests.real_etcd import VERSIONS, binary, free_port, until
+from tests.free_ports import free_port
+from tests.real_etcd import PATIENCE, VERSIONS, binary, until
 
 pytestmark = pytest.mark.real
 
@@ -94,17 +95,17 @@ class Daemon:
         return int(said(self.agent.next_update(state="TASK_RUNNING", healthy=True))["pid"])
 
     def put(self, key: str) -> None:
-        Gateway(self.spec.client_url)._call(
+        Gateway(self.spec.client_url, PATIENCE)._call(
             "/v3/kv/put", {"key": base64.b64encode(key.encode()).decode(), "value": "eA=="}
         )
 
     def has(self, key: str) -> bool:
-        answer = Gateway(self.spec.client_url)._call(
+        answer = Gateway(self.spec.client_url, PATIENCE)._call(
             "/v3/kv/range", {"key": base64.b64encode(key.encode()).decode()}
         )
         return answer.get("count") == "1"
 
-    def exit_status(self, seconds: float = 20.0) -> int:
+    def exit_status(self, seconds: float = 90.0) -> int:
         assert self.process is not None
         return self.process.wait(seconds)
 
@@ -113,6 +114,11 @@ class Daemon:
             self.process.kill()
             self.process.wait()
         self.agent.stop()
+        for name, lines in (("stderr", 10), ("executor.log", 40), ("etcd.log", 10)):
+            if (path := self.sandbox / name).exists():
+                # Shown only for a test that fails.
+                said = path.read_text(errors="replace").splitlines()[-lines:]
+                print(f"{name} ends with:", *said, sep="\n")
 
 
 def said(status: dict[str, Any]) -> dict[str, str]:
@@ -163,7 +169,7 @@ def test_its_whole_life(make: Callable[..., Daemon], version: str) -> None:
     running = daemon.agent.next_update()
     assert (running["state"], running["healthy"]) == ("TASK_RUNNING", True)
     data = said(running)
-    status = Gateway(daemon.spec.client_url).status()
+    status = Gateway(daemon.spec.client_url, PATIENCE).status()
     assert (data["member_id"], data["cluster_id"]) == (status.member_id, status.cluster_id)
     daemon.agent.kill(TASK)
     killed = daemon.agent.next_update()
@@ -192,7 +198,7 @@ def test_etcd_dies_with_its_executor(daemon: Daemon) -> None:
     assert daemon.process is not None
     assert os.getpgid(pid) == daemon.process.pid, "an agent kills the group"
     daemon.process.kill()
-    until(lambda: gone(pid), 5.0, "etcd is gone")
+    until(lambda: gone(pid), "etcd is gone")
 
 
 def test_a_stopped_etcd_is_killed_after_the_grace_period(daemon: Daemon) -> None:
@@ -233,10 +239,10 @@ def test_an_agent_that_comes_back_gets_what_it_missed(daemon: Daemon) -> None:
     daemon.agent.acknowledges = False
     pid = daemon.run()
     daemon.agent.stop()
-    assert Gateway(daemon.spec.client_url).status().serving_voter
+    assert Gateway(daemon.spec.client_url, PATIENCE).status().serving_voter
     os.kill(pid, signal.SIGKILL)
-    until(lambda: _status(daemon) is None, 5.0, "etcd is down")
-    until(lambda: _status(daemon) is not None, 20.0, "etcd is back")
+    until(lambda: _status(daemon) is None, "etcd is down")
+    until(lambda: _status(daemon) is not None, "etcd is back")
     daemon.agent.acknowledges = True
     daemon.agent.start()
     named = daemon.agent.next_subscription()
@@ -284,7 +290,7 @@ def test_the_log_is_in_the_sandbox(daemon: Daemon) -> None:
     daemon.run()
     # A step is logged once its commands are released: the agent may hear of it first.
     log = daemon.sandbox / "executor.log"
-    until(lambda: "now=running" in log.read_text(), 10.0, "the log says what the agent was told")
+    until(lambda: "now=running" in log.read_text(), "the log says what the agent was told")
     assert '"level":"info"' in (daemon.sandbox / "etcd.log").read_text()
     assert json.loads((daemon.sandbox / "executor.json").read_text())["epoch"] == 1
 

@@ -26,7 +26,8 @@ from etcdmesos.executor.crashes import says_removed
 from etcdmesos.executor.model import ExecutorRecord
 from tests.executor.test_agent import Posted
 from tests.executor.test_daemon import gone
-from tests.real_etcd import VERSIONS, binary, etcd_cluster, free_port, until
+from tests.free_ports import free_port
+from tests.real_etcd import VERSIONS, binary, etcd_cluster, until
 
 pytestmark = pytest.mark.real
 
@@ -206,7 +207,7 @@ def test_the_child_dies_with_a_process_that_is_killed(tmp_path: Path) -> None:
         pid = int(executor.stdout.readline())
         os.kill(pid, 0)
         executor.kill()
-    until(lambda: gone(pid), 5.0, "the child is gone")
+    until(lambda: gone(pid), "the child is gone")
 
 
 def test_a_long_log_is_set_aside(tmp_path: Path) -> None:
@@ -242,7 +243,7 @@ def test_what_a_removed_member_and_its_peers_say(
         assert {one for one, _ in listed.members} == {health.member_id, member_id}
         assert learner.process is not None
         Gateway(alone.client_url, 5.0).remove_member(member_id)
-        learner.process.wait(20)
+        learner.process.wait(60)
         words = ev.EtcdExited(run=1, wait_status=0, log_tail=learner.log())
         assert says_removed(words)
         assert not says_removed(evolve(words, log_tail=alone.log()))

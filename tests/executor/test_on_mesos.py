@@ -21,7 +21,8 @@ from etcdmesos.mesos.tasks import Task, task_info
 from tests.embedded.conftest import QUICK
 from tests.embedded.scheduler import Json, Scheduler, control
 from tests.executor.test_daemon import gone
-from tests.real_etcd import VERSIONS, binary, free_port, until
+from tests.free_ports import free_port
+from tests.real_etcd import PATIENCE, VERSIONS, binary, until
 
 pytestmark = pytest.mark.real
 
@@ -32,7 +33,7 @@ TASK = "etcd-1-1"
 def mesos(tmp_path: Path) -> Iterator[EmbeddedMesos]:
     patient = {
         "executor_registration_timeout": 30.0,
-        "executor_reregistration_timeout": 2.0,
+        "executor_reregistration_timeout": 5.0,
         "executor_shutdown_grace_period": 10.0,
     }
     with running(tmp_path / "mesos", agents=1, **{**QUICK, **patient}) as mesos:
@@ -85,7 +86,7 @@ def update(scheduler: Scheduler, state: str, since: int = 0, **wanted: Any) -> J
         status = event.get("update", {}).get("status", {})
         return status.get("state") == state and all(status.get(k) == v for k, v in wanted.items())
 
-    status: Json = scheduler.wait(matches, since, 30.0)["update"]["status"]
+    status: Json = scheduler.wait(matches, since, 90.0)["update"]["status"]
     return status
 
 
@@ -104,7 +105,7 @@ def test_launch_serve_kill(mesos: EmbeddedMesos) -> None:
     with Scheduler(mesos.master) as scheduler:
         spec = launch(scheduler)
         pid = etcd_pid(update(scheduler, "TASK_RUNNING", healthy=True))
-        assert Gateway(spec.client_url).status().serving_voter
+        assert Gateway(spec.client_url, PATIENCE).status().serving_voter
         scheduler.call("KILL", task_id={"value": TASK})
         update(scheduler, "TASK_KILLED")
         assert gone(pid)
@@ -133,7 +134,7 @@ def test_a_killed_executor_leaves_no_etcd(mesos: EmbeddedMesos) -> None:
         os.kill(parent, signal.SIGKILL)
         failed = update(scheduler, "TASK_FAILED")
         assert failed["reason"] == "REASON_EXECUTOR_TERMINATED"
-        until(lambda: gone(pid), 5.0, "etcd is gone")
+        until(lambda: gone(pid), "etcd is gone")
 
 
 def test_the_agent_dies_and_comes_back(mesos: EmbeddedMesos) -> None:
@@ -143,14 +144,14 @@ def test_the_agent_dies_and_comes_back(mesos: EmbeddedMesos) -> None:
         pid = etcd_pid(update(scheduler, "TASK_RUNNING", healthy=True))
         since = len(scheduler.events)
         control(mesos, "agent/kill", agent="agent1")
-        assert Gateway(spec.client_url).status().serving_voter
+        assert Gateway(spec.client_url, PATIENCE).status().serving_voter
         os.kill(pid, signal.SIGKILL)
         control(mesos, "agent/return", agent="agent1")
         unwell = update(scheduler, "TASK_RUNNING", since, healthy=False)
         assert "signal 9" in unwell["message"]
         # The RUNNING from before may come once more, if the agent had no time to note that it was
         # acknowledged.
-        until(lambda: etcd_pid(latest(scheduler)) not in (0, pid), 20.0, "a new etcd is told of")
+        until(lambda: etcd_pid(latest(scheduler)) not in (0, pid), "a new etcd is told of")
         assert latest(scheduler)["healthy"]
         scheduler.call("KILL", task_id={"value": TASK})
         update(scheduler, "TASK_KILLED", since)

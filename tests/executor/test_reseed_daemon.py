@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import pytest
 from etcdmesos.adapters.etcd_gateway import Gateway, GatewayError
 from etcdmesos.orders import Hold, Order, Seed, TakeSnapshot, Tool, encode
 from tests.executor.test_daemon import TASK, Daemon, gone
-from tests.real_etcd import VERSIONS, binary, until
+from tests.quiet_server import QuietServer
+from tests.real_etcd import PATIENCE, VERSIONS, binary, until
 
 pytestmark = pytest.mark.real
 
@@ -32,7 +33,7 @@ def tool(daemon: Daemon) -> Iterator[Tool]:
     """What restores snapshots, as a scheduler serves it."""
     name = "etcdctl" if daemon.version.startswith("3.4") else "etcdutl"
     path = binary(daemon.version, name)
-    with ThreadingHTTPServer(
+    with QuietServer(
         ("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(path.parent))
     ) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
@@ -49,7 +50,7 @@ def tool(daemon: Daemon) -> Iterator[Tool]:
 def served(url: str) -> Callable[[], bool]:
     def leads() -> bool:
         try:
-            return Gateway(url).status().serving_voter
+            return Gateway(url, PATIENCE).status().serving_voter
         except GatewayError:
             return False
 
@@ -60,7 +61,7 @@ def test_from_the_snapshot_to_the_seed_and_back(daemon: Daemon, tool: Tool) -> N
     """Every order is answered by reports; etcd is the old one, none, the seed, none."""
     pid = daemon.run()
     daemon.put("before")
-    old = Gateway(daemon.spec.client_url).status().cluster_id
+    old = Gateway(daemon.spec.client_url, PATIENCE).status().cluster_id
     common: dict[str, Any] = {"task_id": TASK, "epoch": 2, "generation": 2}
 
     def order(one: Order, **wanted: Any) -> dict[str, Any]:
@@ -90,9 +91,9 @@ def test_from_the_snapshot_to_the_seed_and_back(daemon: Daemon, tool: Tool) -> N
     report = order(seed, standing="seeded")
     daemon.running()
     assert report["kept"] == ["reseed/2/snapshot.db", "aside/etcd-1-2"]
-    until(served(daemon.spec.client_url), 10.0, "the seed serves")
+    until(served(daemon.spec.client_url), "the seed serves")
     assert daemon.has("before")
-    status = Gateway(daemon.spec.client_url).status()
+    status = Gateway(daemon.spec.client_url, PATIENCE).status()
     assert status.cluster_id != old
     assert status.revision >= snapshot["revision"] + bump
     daemon.put("after")

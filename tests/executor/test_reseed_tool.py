@@ -7,7 +7,7 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,9 @@ from etcdmesos.adapters.reseed_programs import Cancelled
 from etcdmesos.adapters.sandbox_files import NotInSandbox
 from etcdmesos.adapters.tool_download import obtain
 from etcdmesos.orders import Tool
-from tests.real_etcd import free_port, until
+from tests.free_ports import free_port
+from tests.quiet_server import QuietServer
+from tests.real_etcd import until
 
 CONTENT = b"#!/bin/sh\n" + b"x" * 100_000
 
@@ -37,7 +39,7 @@ def serving(port: int, sent: int = len(CONTENT)) -> Iterator[threading.Event]:
         def log_request(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+    with QuietServer(("127.0.0.1", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -73,7 +75,7 @@ def fetching(
     try:
         yield came
     finally:
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -96,10 +98,10 @@ def test_a_server_that_comes_back_is_asked_again(tmp_path: Path) -> None:
     port = free_port()
     with fetching(tmp_path, tool(port)) as came:
         with serving(port, sent=50_000) as asked:
-            assert asked.wait(10)
+            assert asked.wait(60)
         assert not came
         with serving(port):
-            until(lambda: came, what="it is fetched")
+            until(lambda: came, "it is fetched")
     (path,) = came
     assert isinstance(path, Path)
     assert path.read_bytes() == CONTENT

@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,8 @@ from etcdmesos.executor.model import ExecutorRecord, Held
 from etcdmesos.orders import Tool
 from tests.adapters.etcd.peers import post
 from tests.executor.test_agent import Posted
-from tests.real_etcd import VERSIONS, EtcdProcess, binary, etcd_cluster, until
+from tests.quiet_server import QuietServer
+from tests.real_etcd import PATIENCE, VERSIONS, EtcdProcess, binary, etcd_cluster, until
 
 pytestmark = pytest.mark.real
 
@@ -85,7 +86,7 @@ def survivor(version: str, tmp_path: Path) -> Iterator[EtcdProcess]:
             put(one.client_url, f"key-{n}")
         for other in cluster.members[1:]:
             other.kill()
-        until(lambda: not one.leader(), 20.0, "the survivor knows no leader")
+        until(lambda: not one.leader(), "the survivor knows no leader")
         yield one
 
 
@@ -99,7 +100,7 @@ def work(version: str, posted: Posted, tmp_path: Path) -> Iterator[Reseed]:
 def stop(member: EtcdProcess) -> None:
     member.signal(signal.SIGTERM)
     assert member.process is not None
-    member.process.wait(20)
+    member.process.wait(60)
 
 
 def tool_of(version: str) -> Path:
@@ -112,7 +113,7 @@ def served(version: str) -> Iterator[Tool]:
     path = tool_of(version)
     handler = partial(SimpleHTTPRequestHandler, directory=str(path.parent))
     handler.log_message = lambda *_: None  # type: ignore[attr-defined]
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with QuietServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield Tool(
@@ -144,7 +145,7 @@ def test_from_the_survivor_to_the_seed_and_back(
 ) -> None:
     """Live snapshot without quorum; the log ends where Status said; the seed is a new cluster of
     one with every write; put back, the data is byte for byte what it was."""
-    status = Gateway(survivor.client_url).status()
+    status = Gateway(survivor.client_url, PATIENCE).status()
     work.submit(
         SaveSnapshot(generation=2, client_url=survivor.client_url, path="reseed/2/snapshot.db")
     )
@@ -163,7 +164,7 @@ def test_from_the_survivor_to_the_seed_and_back(
     posted.next(ev.SeedRestored)
     assert contents(tmp_path / ASIDE) == before
     survivor.start(f"m0={survivor.peer_url}")
-    until(survivor.leader, 20.0, "the seed serves")
+    until(survivor.leader, "the seed serves")
     seed = Gateway(survivor.client_url)
     assert seed.status().cluster_id != status.cluster_id
     assert [member.name for member in seed.list_members().members] == ["m0"]
@@ -248,7 +249,7 @@ def test_a_copy_that_is_not_wanted_any_more_is_ended(
     script.chmod(0o755)
     work = Reseed(posted, sandbox=tmp_path, binary="etcd")
     work.submit(COPY)
-    until(lambda: (tmp_path / "pid").exists(), 10.0, "the copy runs")
+    until(lambda: (tmp_path / "pid").exists(), "the copy runs")
     work.submit(CancelWork())
     posted.next(ev.CommandDone)
     assert posted.next(ev.CommandFailed).reason == "ended before it was done"

@@ -29,7 +29,8 @@ from etcdmesos.proxy.words import (
 )
 from etcdmesos.step import CommandDone, CommandFailed, Event
 from tests.executor.test_agent import Posted
-from tests.real_etcd import VERSIONS, EtcdCluster, binary, etcd_cluster, free_port, until
+from tests.free_ports import free_port
+from tests.real_etcd import VERSIONS, EtcdCluster, binary, etcd_cluster, until
 
 pytestmark = pytest.mark.real
 
@@ -60,13 +61,13 @@ def found(etcd: EtcdCluster) -> Cluster:
     return Cluster.of(Gateway(etcd.members[0].client_url, 5.0).list_members())
 
 
-def etcdctl(version: str, address: str, *arguments: str) -> bool:
-    limits = ("--dial-timeout=2s", "--command-timeout=2s")
+def etcdctl(version: str, address: str, *arguments: str, seconds: int = 30) -> bool:
+    limits = (f"--dial-timeout={seconds}s", f"--command-timeout={seconds}s")
     done = subprocess.run(
         [str(binary(version, "etcdctl")), f"--endpoints={address}", *limits, *arguments],
         capture_output=True,
         env={**os.environ, "ETCDCTL_API": "3"},
-        timeout=30,
+        timeout=90,
         check=False,
     )
     return done.returncode == 0
@@ -83,7 +84,7 @@ def test_each_front_serves_and_ends(
         start = StartFront(run=1, arguments=front.arguments(found(etcd)))
         process.submit(start)
         posted.next(FrontStarted)
-        until(lambda: _is_well(process, posted), 20.0, "the front answers")
+        until(lambda: _is_well(process, posted), "the front answers")
         if kind is not Kind.V2_PROXY:
             assert etcdctl(version, front.listen, "put", "key", "value")
         process.submit(SignalFront(run=1, signal=signal.SIGTERM))
@@ -108,7 +109,7 @@ def test_the_old_proxy_forgets_whom_it_knew(tmp_path: Path, make_front: MakeFron
         with etcd_cluster(VERSIONS[-1], 1, tmp_path / f"etcd-{run}") as etcd:
             process.submit(StartFront(run=run, arguments=front.arguments(found(etcd))))
             posted.next(FrontStarted)
-            until(partial(_is_well, process, posted, run), 20.0, "the front answers")
+            until(partial(_is_well, process, posted, run), "the front answers")
             process.submit(SignalFront(run=run, signal=signal.SIGTERM))
             assert {type(posted.next(Event)) for _ in range(2)} == {CommandDone, FrontExited}
 
@@ -129,16 +130,16 @@ def test_a_front_that_follows_sends_nothing_to_a_learner(
     with etcd_cluster(version, 1, tmp_path / "etcd") as etcd:
         process.submit(StartFront(run=1, arguments=front.arguments(found(etcd))))
         posted.next(FrontStarted)
-        until(lambda: _is_well(process, posted), 20.0, "the front answers")
+        until(lambda: _is_well(process, posted), "the front answers")
         learner = etcd.add_learner()
         synced = time.monotonic() + 3.0
         while time.monotonic() < synced:
             assert etcdctl(version, front.listen, "get", "key")
         gateway = Gateway(etcd.members[0].client_url, 5.0)
-        until(lambda: _promoted(gateway, learner.member_id()), 30.0, "it is promoted")
+        until(lambda: _promoted(gateway, learner.member_id()), "it is promoted")
         # Two voters are a quorum of two, so the first must live until the front knows the second;
         # what shows that it does is that the second alone answers what needs no quorum.
-        until(lambda: _answers_serializable(version, front, etcd), 30.0, "the front has followed")
+        until(lambda: _answers_serializable(version, front, etcd), "the front has followed")
 
 
 def _promoted(gateway: Gateway, member_id: str) -> bool:
@@ -153,7 +154,9 @@ def _answers_serializable(version: str, front: Front, etcd: EtcdCluster) -> bool
     etcd.members[0].signal(signal.SIGSTOP)
     try:
         # A key that nobody has read yet: others the front answers from its cache.
-        return etcdctl(version, front.listen, "get", f"key-{uuid.uuid4()}", "--consistency=s")
+        return etcdctl(
+            version, front.listen, "get", f"key-{uuid.uuid4()}", "--consistency=s", seconds=2
+        )
     finally:
         etcd.members[0].signal(signal.SIGCONT)
 

@@ -12,16 +12,20 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from attrs import define, field
 
+from tests.quiet_server import QuietServer
+
 TOKEN = "Bearer planted-http-secret"
 UPLOAD_TOKEN = "Bearer planted-upload-secret"
 USER = "etcd"
 BLOCK = 64 * 1024
+WITHIN = 90.0
+"""Seconds a stall lasts at most: longer than any test waits for what comes of it."""
 
 
 @define
@@ -116,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
         with partial.open("wb") as stream:
             while got < length:
                 if 0 <= faults.stall_after <= got:
-                    faults.free.wait(30)
+                    faults.free.wait(WITHIN)
                     raise Cut
                 if 0 <= faults.cut_after <= got:
                     self.connection.shutdown(socket.SHUT_RDWR)
@@ -142,7 +146,7 @@ class Handler(BaseHTTPRequestHandler):
         faults = self.server.faults
         hit = faults.hits(urlsplit(self.path).path)
         if faults.stall_reading and hit:
-            faults.free.wait(30)
+            faults.free.wait(WITHIN)
             self.close_connection = True
             return
         size = self.file().stat().st_size
@@ -229,7 +233,7 @@ class WebHdfsHandler(Handler):
         self.say(status, json.dumps(body).encode())
 
 
-class FileServer(ThreadingHTTPServer):
+class FileServer(QuietServer):
     """Either of them."""
 
     daemon_threads = False

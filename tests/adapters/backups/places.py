@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 
 from etcdmesos.adapters.backups import s3
@@ -13,6 +15,7 @@ from etcdmesos.adapters.backups.target import Target
 from etcdmesos.adapters.backups.url import TargetUrl
 from etcdmesos.adapters.http_exchange import Limits, exchange
 from etcdmesos.orders import Means, WayIn
+from tests import real_swift
 from tests.adapters.backups.peers import (
     TOKEN,
     UPLOAD_TOKEN,
@@ -24,7 +27,7 @@ from tests.adapters.backups.peers import (
 from tests.real_swift import BUCKET, KEY, SECRET, SwiftServer
 
 CLUSTER = "demo"
-LIMITS = Limits(idle=5.0, total=20.0)
+LIMITS = Limits(idle=60.0, total=60.0)
 
 
 def access(url: str, *secrets: str, endpoint: str = "") -> Access:
@@ -49,24 +52,22 @@ def file_place(folder: Path) -> Iterator[Access]:
 
 
 @contextmanager
-def s3_place(folder: Path) -> Iterator[Access]:
-    folder.mkdir(parents=True, exist_ok=True)
-    server = SwiftServer(folder)
-    try:
-        server.start()
-        make_bucket(server)
-        yield access(f"s3://{BUCKET}/etcd", f"{KEY}:{SECRET}", endpoint=server.endpoint)
-    finally:
-        server.close()
+def s3_place(_folder: Path) -> Iterator[Access]:
+    """A folder of its own in a bucket of all: a server takes seconds to start."""
+    endpoint = with_a_bucket().endpoint
+    yield access(f"s3://{BUCKET}/{uuid.uuid4().hex}", f"{KEY}:{SECRET}", endpoint=endpoint)
 
 
-def make_bucket(server: SwiftServer) -> None:
-    """As the operator does before."""
+@cache
+def with_a_bucket() -> SwiftServer:
+    """Which the operator makes before."""
+    server = real_swift.shared()
     account = s3.account(server.endpoint, "us-east-1", KEY, SECRET)
     target = s3.S3Target(account, BUCKET, "")
     url = target._url(None, {})
     with exchange("PUT", url, headers=target._signed("PUT", url, b""), limits=LIMITS) as answer:
         assert answer.status == 200
+    return server
 
 
 PLACES: dict[str, Callable[[Path], AbstractContextManager[Access]]] = {

@@ -19,7 +19,7 @@ from etcdmesos.cluster.events import BackupDamaged
 from tests.adapters.backups.peers import TOKEN
 from tests.adapters.backups.places import CLUSTER, PLACES, access, send, snapshot_like, target_of
 from tests.adapters.restore.lending import Backups, fetch_of, fetched, scheduler
-from tests.real_etcd import free_port
+from tests.free_ports import free_port
 from tests.real_swift import BUCKET, KEY
 
 ORIGIN = origin_of("framework")

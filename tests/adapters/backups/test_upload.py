@@ -23,7 +23,8 @@ from etcdmesos.step import Event
 from tests.adapters.backups.peers import TOKEN, UPLOAD_TOKEN, FileServer, file_server
 from tests.adapters.backups.places import CLUSTER, PLACES, access, snapshot_like, target_of
 from tests.adapters.etcd.peers import post
-from tests.real_etcd import VERSIONS, EtcdCluster, binary, etcd_cluster, free_port
+from tests.free_ports import free_port
+from tests.real_etcd import VERSIONS, EtcdCluster, binary, etcd_cluster
 
 NAME = "20261122T204500Z-0a0b0c0d-g1-e4"
 FILE = NAME + ".db"

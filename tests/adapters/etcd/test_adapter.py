@@ -19,10 +19,11 @@ from etcdmesos.cluster.commands import Decline, ProbeMember, ProbeProgress
 from etcdmesos.cluster.events import CommandFailed, Event, MemberProbed, ProgressMade
 from etcdmesos.etcd.member_health import Alarm
 from tests.adapters.etcd.peers import answering, peer, post
-from tests.real_etcd import VERSIONS, EtcdCluster, EtcdProcess, etcd_cluster, free_port, until
+from tests.free_ports import free_port
+from tests.real_etcd import PATIENCE, VERSIONS, EtcdCluster, EtcdProcess, etcd_cluster, until
 
-# More than etcd ever needs on this machine, less than the time-out that makes a probe fail.
-PROMPT = 1.0
+HASTE = 4.0
+"""The time-outs where it is the question: an answer that is no failure took less."""
 
 
 class Probes:
@@ -33,7 +34,7 @@ class Probes:
         self.adapter = EtcdAdapter(self.events.put, **options)
 
     def next(self) -> Event:
-        return self.events.get(timeout=10)
+        return self.events.get(timeout=2 * PATIENCE)
 
     def health(self, member: EtcdProcess) -> Event:
         self.adapter.submit(ProbeMember(member=member.name, client_url=member.client_url))
@@ -46,7 +47,16 @@ class Probes:
 
 @pytest.fixture
 def probes() -> Iterator[Probes]:
-    probes = Probes()
+    yield from _open(PATIENCE)
+
+
+@pytest.fixture
+def hasty() -> Iterator[Probes]:
+    yield from _open(HASTE)
+
+
+def _open(seconds: float) -> Iterator[Probes]:
+    probes = Probes(probe_timeout=seconds, progress_timeout=seconds)
     yield probes
     probes.adapter.close()
     assert probes.events.empty(), "an event nobody asked for"
@@ -119,7 +129,7 @@ def test_progress_passes_under_alarms_and_they_are_reported(
     quota = ("--quota-backend-bytes", "100000")
     with etcd_cluster(version, 1, tmp_path / "etcd", *quota) as cluster:
         [member] = cluster.members
-        until(lambda: full(member), what="NOSPACE is raised")
+        until(lambda: full(member), "NOSPACE is raised")
         assert probes.progress(member) == ProgressMade(member=member.name)
         probed = probes.health(member)
         assert isinstance(probed, MemberProbed)
@@ -150,22 +160,20 @@ def test_a_killed_leader_is_told_and_the_rest_makes_progress(
     assert reason(probes.progress(leader)) == "connection refused"
     others = [m for m in three.members if m is not leader]
     for member in others:
-        until(lambda m=member: m.leader() not in ("", old_leader), what="a new leader")  # type: ignore[misc]
+        until(lambda m=member: m.leader() not in ("", old_leader), "a new leader")  # type: ignore[misc]
         assert probes.progress(member) == ProgressMade(member=member.name)
 
 
 def test_without_a_majority_status_answers_and_progress_fails_in_time(
-    three: EtcdCluster, probes: Probes
+    three: EtcdCluster, hasty: Probes
 ) -> None:
     """The survivor says that it knows no leader, at once; no probe commits, within the time-out."""
     leader = three.leading()
     survivor, other = (m for m in three.members if m is not leader)
     leader.kill()
     other.kill()
-    until(lambda: not survivor.leader(), what="the survivor knows no leader")
-    began = time.monotonic()
-    probed = probes.health(survivor)
-    assert time.monotonic() - began < PROMPT
+    until(lambda: not survivor.leader(), "the survivor knows no leader")
+    probed = hasty.health(survivor)
     assert isinstance(probed, MemberProbed)
     assert probed.health.leader == ""
     assert probed.health.errors == ("etcdserver: no leader",)
@@ -174,29 +182,26 @@ def test_without_a_majority_status_answers_and_progress_fails_in_time(
     began = time.monotonic()
     command = ProbeProgress(member=survivor.name, client_url=survivor.client_url)
     for _ in range(24):
-        probes.adapter.submit(command)
-    reasons = {reason(probes.next()) for _ in range(24)}
-    assert reasons == {"no quorum committed within 2 s"}
-    assert time.monotonic() - began < 4.0, "twice the time-out"
+        hasty.adapter.submit(command)
+    reasons = {reason(hasty.next()) for _ in range(24)}
+    assert reasons == {"no quorum committed within 4 s"}
+    assert time.monotonic() - began < 4 * HASTE, "one after the other"
 
 
-def test_a_hanging_member_does_not_slow_the_others(three: EtcdCluster, probes: Probes) -> None:
+def test_a_hanging_member_does_not_slow_the_others(three: EtcdCluster, hasty: Probes) -> None:
     """A stopped process takes connections and never answers: its probes end at their time-out."""
     leader = three.leading()
     hanging = next(m for m in three.members if m is not leader)
     hanging.signal(signal.SIGSTOP)
-    began = time.monotonic()
     for member in [hanging, *(m for m in three.members if m is not hanging)]:
-        probes.adapter.submit(ProbeMember(member=member.name, client_url=member.client_url))
-        probes.adapter.submit(ProbeProgress(member=member.name, client_url=member.client_url))
-    prompt = [probes.next() for _ in range(4)]
-    assert time.monotonic() - began < PROMPT
+        hasty.adapter.submit(ProbeMember(member=member.name, client_url=member.client_url))
+        hasty.adapter.submit(ProbeProgress(member=member.name, client_url=member.client_url))
+    prompt = [hasty.next() for _ in range(4)]
     assert all(isinstance(event, MemberProbed | ProgressMade) for event in prompt)
-    late = sorted(reason(probes.next()) for _ in range(2))
-    assert time.monotonic() - began < 4.0, "twice the time-out"
-    assert late == ["no answer within 2 s", "no quorum committed within 2 s"]
+    late = sorted(reason(hasty.next()) for _ in range(2))
+    assert late == ["no answer within 4 s", "no quorum committed within 4 s"]
     hanging.signal(signal.SIGCONT)
-    until(lambda: isinstance(probes.health(hanging), MemberProbed), what="it answers again")
+    until(lambda: isinstance(hasty.health(hanging), MemberProbed), "it answers again")
 
 
 def test_a_learner_is_flagged_and_refuses_progress(one: EtcdCluster, probes: Probes) -> None:
@@ -210,27 +215,25 @@ def test_a_learner_is_flagged_and_refuses_progress(one: EtcdCluster, probes: Pro
     assert reason(probes.progress(learner)) == "etcdserver: rpc not supported for learner"
 
 
-def test_a_member_that_comes_up_is_seen_at_once(one: EtcdCluster, probes: Probes) -> None:
+def test_a_member_that_comes_up_is_seen_at_once(one: EtcdCluster, hasty: Probes) -> None:
     """No back-off from the time when it was down delays the first probe that can succeed."""
     [member] = one.members
     member.kill()
     for _ in range(20):
-        assert reason(probes.progress(member)) == "connection refused"
+        assert reason(hasty.progress(member)) == "connection refused"
     member.start(f"{member.name}={member.peer_url}")
-    until(member.leader, what="it serves")
-    began = time.monotonic()
-    assert probes.progress(member) == ProgressMade(member=member.name)
-    assert time.monotonic() - began < PROMPT
+    until(member.leader, "it serves")
+    assert hasty.progress(member) == ProgressMade(member=member.name)
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 404 Not Found\r\n\r\n"])
-def test_something_else_than_etcd_is_told_as_such(answer: bytes, probes: Probes) -> None:
+def test_something_else_than_etcd_is_told_as_such(answer: bytes, hasty: Probes) -> None:
     """A wrong port ends in a reason, for either probe, well before a person gives up."""
     with peer(answering(answer)) as url:
-        probes.adapter.submit(ProbeMember(member="m", client_url=url))
-        assert "not" in reason(probes.next())
-        probes.adapter.submit(ProbeProgress(member="m", client_url=url))
-        assert reason(probes.next())
+        hasty.adapter.submit(ProbeMember(member="m", client_url=url))
+        assert "not" in reason(hasty.next())
+        hasty.adapter.submit(ProbeProgress(member="m", client_url=url))
+        assert reason(hasty.next())
 
 
 def test_nobody_listens_and_bad_urls(probes: Probes) -> None:
@@ -253,13 +256,11 @@ def test_a_command_of_another_port_ends_in_a_failure_not_in_silence(probes: Prob
 def test_more_probes_than_threads_all_end_within_twice_the_time_out() -> None:
     """Those that could not start in time say so; none is forgotten."""
     stop = threading.Event()
-    with peer(lambda _: (stop.wait(10), None)[1]) as url:
+    with peer(lambda _: (stop.wait(60), None)[1]) as url:
         probes = Probes(probe_timeout=0.4, parallel=2)
-        began = time.monotonic()
         for n in range(8):
             probes.adapter.submit(ProbeMember(member=str(n), client_url=url))
         reasons = [reason(probes.next()) for _ in range(8)]
-        assert time.monotonic() - began < 2.0
         stop.set()
         probes.adapter.close()
     assert set(reasons) == {
@@ -271,7 +272,7 @@ def test_more_probes_than_threads_all_end_within_twice_the_time_out() -> None:
 def test_close_ends_everything_submitted_in_events_and_every_thread() -> None:
     """After close() nothing runs, and what was submitted has ended."""
     stop = threading.Event()
-    with peer(lambda _: (stop.wait(10), None)[1]) as url:
+    with peer(lambda _: (stop.wait(60), None)[1]) as url:
         probes = Probes(probe_timeout=0.5, progress_timeout=0.5, parallel=2)
         for n in range(4):
             probes.adapter.submit(ProbeMember(member=str(n), client_url=url))
@@ -285,8 +286,7 @@ def test_close_ends_everything_submitted_in_events_and_every_thread() -> None:
     assert reasons.count("the adapter is closed") >= 6
     until(
         lambda: not [t for t in threading.enumerate() if t.name.startswith("etcd-probe")],
-        seconds=2.0,
-        what="every thread has ended",
+        "every thread has ended",
     )
 
 
@@ -302,7 +302,7 @@ def test_no_channel_stays_open(one: EtcdCluster, probes: Probes) -> None:
     open_channels = [o for o in gc.get_objects() if isinstance(o, grpc.Channel)]
     assert open_channels == []
     port = f":{int(member.client_url.rsplit(':', 1)[1]):04X}"
-    until(lambda: not connections_to(port), what="every connection is closed")
+    until(lambda: not connections_to(port), "every connection is closed")
 
 
 def connections_to(port: str) -> list[str]:

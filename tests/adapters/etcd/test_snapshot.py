@@ -17,7 +17,8 @@ from etcdmesos.adapters.etcd_snapshot import LiveSnapshot, SnapshotFailed
 from etcdmesos.adapters.snapshot_hash import HASH_BYTES
 from tests.adapters.etcd.grpc_peer import Answer, framed, serving
 from tests.adapters.etcd.peers import answering, peer, post
-from tests.real_etcd import VERSIONS, binary, etcd_cluster, free_port, until
+from tests.free_ports import free_port
+from tests.real_etcd import VERSIONS, binary, etcd_cluster, until
 
 DATABASE = bytes(range(256)) * 1024
 DIGEST = hashlib.sha256(DATABASE).digest()
@@ -76,7 +77,7 @@ def test_without_quorum_etcds_own_tool_takes_it_for_a_snapshot(
             post(survivor.client_url, "/v3/kv/put", {"key": key, "value": value})
         for other in cluster.members[1:]:
             other.kill()
-        until(lambda: not survivor.leader(), 20.0, "the survivor knows no leader")
+        until(lambda: not survivor.leader(), "the survivor knows no leader")
         file = tmp_path / "snapshot.db"
         file.write_bytes(read(survivor.client_url))
         tool = binary(version, "etcdctl" if version.startswith("3.4") else "etcdutl")

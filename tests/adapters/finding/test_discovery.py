@@ -70,9 +70,9 @@ def test_one_call_and_a_client(servers: list[Server], etcd: EtcdCluster) -> None
         client.put("key", "value")
         first = next(m for m in etcd.members if m.client_url == found.client_urls[0])
         first.kill()
-        until(lambda: _reads(client), 30.0, "another member answers")
+        until(lambda: _reads(client), "another member answers")
         first.start(",".join(f"{m.name}={m.peer_url}" for m in etcd.members), options=etcd.options)
-        until(first.leader, 30.0, "it is back")
+        until(first.leader, "it is back")
 
 
 def _reads(client: object) -> bool:
@@ -96,7 +96,7 @@ def test_by_zookeeper_and_through_a_failover(
         assert first.asked
         assert not second.asked
         masters.leave(leading)
-        until(lambda: _asked_again(found, second), 30.0, "the other master is asked")
+        until(lambda: _asked_again(found, second), "the other master is asked")
 
 
 def _asked_again(found: discovery.Discovery, master: Server) -> bool:
@@ -119,9 +119,9 @@ def test_a_watch_tells_what_changes_and_ends(
             watching.start()
             try:
                 asked = len(word.asked) + 5
-                until(lambda: len(seen) == 1 and len(word.asked) > asked, 20.0, "looked often")
+                until(lambda: len(seen) == 1 and len(word.asked) > asked, "looked often")
                 word.bodies["/stats"] = scheduler(servers, another).bodies["/stats"]
-                until(lambda: len(seen) == 2, 20.0, "the change is told")
+                until(lambda: len(seen) == 2, "the change is told")
             finally:
                 found.close()
                 watching.join(20.0)

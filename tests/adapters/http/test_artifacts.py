@@ -46,7 +46,7 @@ def server(files: dict[str, Path]) -> Iterator[ArtifactServer]:
 
 def fetch(uri: str, method: str = "GET") -> tuple[int, http.client.HTTPMessage, bytes]:
     parts = urlsplit(uri)
-    with closing(http.client.HTTPConnection(parts.netloc, timeout=20)) as client:
+    with closing(http.client.HTTPConnection(parts.netloc, timeout=60)) as client:
         client.request(method, parts.path)
         response = client.getresponse()
         return response.status, response.headers, response.read()
@@ -90,7 +90,7 @@ def test_what_is_served_survives_whatever_is_done_to_the_file(
 ) -> None:
     """An upgrade on disk, in any way, before or during a download, changes nothing here."""
     path = files["etcd"]
-    with DIRECT.open(server.uri("etcd", "127.0.0.1"), timeout=20) as download:
+    with DIRECT.open(server.uri("etcd", "127.0.0.1"), timeout=60) as download:
         begun = download.read(1000)
         if how == "replaced":
             (path.parent / "new").write_bytes(SMALL)
@@ -112,7 +112,7 @@ def test_what_is_served_survives_whatever_is_done_to_the_file(
 def test_several_agents_at_once_and_one_that_is_slow(server: ArtifactServer) -> None:
     """Eight downloads at once are all whole, while a ninth reads nothing."""
     uri = server.uri("etcd", "127.0.0.1")
-    with DIRECT.open(uri, timeout=20), ThreadPoolExecutor(8) as agents:
+    with DIRECT.open(uri, timeout=60), ThreadPoolExecutor(8) as agents:
         bodies = list(agents.map(lambda _: fetch(uri)[2], range(8)))
     assert all(body == BIG for body in bodies)
 
@@ -121,7 +121,7 @@ def test_memory_does_not_grow_with_the_downloads(server: ArtifactServer) -> None
     """Ten downloads that stall at their beginning hold a few chunks each, not the file."""
     uri = server.uri("etcd", "127.0.0.1")
     before = resident()
-    downloads = [DIRECT.open(uri, timeout=20) for _ in range(10)]
+    downloads = [DIRECT.open(uri, timeout=60) for _ in range(10)]
     fetch(server.uri("etcd-mesos executor", "127.0.0.1"))
     assert resident() - before < 60 * 1024 * 1024 < 10 * len(BIG)
     for download in downloads:
@@ -135,11 +135,11 @@ def resident() -> int:
 
 def test_a_download_under_way_does_not_hold_close_up(server: ArtifactServer) -> None:
     """The scheduler can always stop."""
-    with DIRECT.open(server.uri("etcd", "127.0.0.1"), timeout=20) as download:
+    with DIRECT.open(server.uri("etcd", "127.0.0.1"), timeout=60) as download:
         download.read(1000)
         closing_thread = threading.Thread(target=server.close)
         closing_thread.start()
-        closing_thread.join(3.0)
+        closing_thread.join(30.0)
         assert not closing_thread.is_alive()
         with pytest.raises((OSError, http.client.IncompleteRead)):
             download.read()

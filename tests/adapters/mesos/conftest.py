@@ -36,7 +36,7 @@ class Posted:
         self.all.append(event)
         self._queue.put(event)
 
-    def next(self, kind: type[E], seconds: float = 10.0) -> E:
+    def next(self, kind: type[E], seconds: float = 60.0) -> E:
         """The next event, which must be of this kind."""
         try:
             event = self._queue.get(timeout=seconds)
@@ -104,7 +104,7 @@ def schedulers(posted: Posted, master: ScriptedMaster) -> Iterator[Schedulers]:
 @pytest.fixture
 def subscribed(master: ScriptedMaster, schedulers: Schedulers, posted: Posted) -> MesosScheduler:
     """A scheduler whose subscription is up at a master that takes every call."""
-    scheduler = schedulers(master.address, limits=Limits(call_seconds=5.0))
+    scheduler = schedulers(master.address, limits=Limits(call_seconds=30.0))
     scheduler.submit(Subscribe(framework_id=""))
     posted.next(Subscribed)
     return scheduler
@@ -114,7 +114,7 @@ def subscribed(master: ScriptedMaster, schedulers: Schedulers, posted: Posted) -
 def _no_thread_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while left := [t for t in threading.enumerate() if t not in before and t.is_alive()]:
         assert time.monotonic() < deadline, f"threads left: {left}"
         left[0].join(0.1)

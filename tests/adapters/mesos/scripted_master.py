@@ -158,7 +158,7 @@ class ScriptedMaster:
             return [request for request in self.requests if request.type == kind][count - 1 :]
 
         with self._changed:
-            if not self._changed.wait_for(found, timeout=10):
+            if not self._changed.wait_for(found, timeout=60):
                 raise AssertionError(f"no {kind} came, only {[r.type for r in self.requests]}")
             return found()[0]
 
@@ -168,7 +168,7 @@ class ScriptedMaster:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
 
     def _accept(self) -> None:
         while not self._stopping.is_set():
@@ -182,7 +182,7 @@ class ScriptedMaster:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection:
-            connection.settimeout(10)
+            connection.settimeout(60)
             try:
                 request = _read_request(connection)
             except OSError:

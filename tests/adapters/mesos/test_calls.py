@@ -301,7 +301,7 @@ def test_submitting_does_not_wait(
     answer = threading.Event()
 
     def script(peer: Peer) -> None:
-        answer.wait(10)
+        answer.wait(60)
         peer.answer("202 Accepted")
 
     master.on_call = script

@@ -68,8 +68,8 @@ def test_heartbeats_keep_the_subscription(
     """As long as they come in time, nothing is disconnected."""
 
     def script(peer: Peer) -> None:
-        peer.subscribed(heartbeat_seconds=0.4)
-        for _ in range(20):
+        peer.subscribed(heartbeat_seconds=0.6)
+        for _ in range(24):
             peer.event({"type": "HEARTBEAT"})
             peer._stopping.wait(0.1)
         peer.event({"type": "OFFERS", "offers": {"offers": [offer(1)]}})

@@ -74,7 +74,7 @@ def test_all_threads_are_named_daemons_and_close_ends_them(
     assert all(t.daemon for t in threading.enumerate() if t.name.startswith("mesos-"))
     begin = time.monotonic()
     subscribed.close()
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 15
     assert adapter_threads() == []
     assert posted.next(Disconnected).reason == "the Mesos adapter was closed"
     subscribed.close()
@@ -92,7 +92,7 @@ def test_closing_ends_every_command(
     master.wait_for("REVIVE")
     begin = time.monotonic()
     subscribed.close()
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 15
     subscribed.submit(Revive())
     subscribed.submit(NEW)
     kinds = sorted(type(posted.next(Event)).__name__ for _ in range(6))
@@ -150,7 +150,7 @@ def test_no_teardown_however_it_ends(
     subscription.start()
     posted.next(Subscribed)
     subscription.stop(failover=False)
-    subscription.join(5)
+    subscription.join(60)
     posted.next(Disconnected)
     assert master.types() == ["SUBSCRIBE"]
     assert adapter_threads() == []

@@ -62,7 +62,7 @@ def test_a_snapshot_file_and_a_data_directory(
     snapshot_of(member, file)
     member.signal(signal.SIGTERM)
     assert member.process is not None
-    member.process.wait(20)
+    member.process.wait(60)
     shutil.copytree(member.folder / "data", data)
     before = contents(data)
     for path in (file, data):

@@ -71,7 +71,7 @@ class Sessions:
             url = ZooKeeperUrl.parse(real_zookeeper.shared(size).url("/any"))
             self._open[size] = [ZooKeeperSession(url) for _ in range(3)]
             for session in self._open[size]:
-                session.ask(lambda client: client.exists_async("/"), wait_seconds=10.0)
+                session.ask(lambda client: client.exists_async("/"), wait_seconds=60.0)
         return itertools.cycle(self._open[size])
 
     def close(self) -> None:

@@ -25,15 +25,19 @@ RECORD = Record(cluster_name="test", framework_name="etcd-test", target_size=3)
 NEXT = evolve(RECORD, epoch=1)
 LAST = evolve(RECORD, epoch=2)
 TIMEOUT = 4.0
+LONG = 10.0
+"""Session's time-out of those who are to notice something long before half of it is over."""
 
 
 class Scheduler:
     """One scheduler's session and store, behind a line of its own."""
 
-    def __init__(self, servers: real_zookeeper.ZooKeeperServers, path: str) -> None:
+    def __init__(
+        self, servers: real_zookeeper.ZooKeeperServers, path: str, timeout: float = TIMEOUT
+    ) -> None:
         self.line = real_zookeeper.Line(servers.addresses)
         url = ZooKeeperUrl.parse(self.line.url(path))
-        self.session = ZooKeeperSession(url, timeout_seconds=TIMEOUT)
+        self.session = ZooKeeperSession(url, timeout_seconds=timeout)
         self.store = ZooKeeperStore(self.session, path, "etcd-test")
 
     def close(self) -> None:
@@ -61,6 +65,13 @@ def one(servers: real_zookeeper.ZooKeeperServers, path: str) -> Iterator[Schedul
 
 
 @pytest.fixture
+def patient(servers: real_zookeeper.ZooKeeperServers, path: str) -> Iterator[Scheduler]:
+    scheduler = Scheduler(servers, path, LONG)
+    yield scheduler
+    scheduler.close()
+
+
+@pytest.fixture
 def other(servers: real_zookeeper.ZooKeeperServers, path: str) -> Iterator[Scheduler]:
     scheduler = Scheduler(servers, path)
     yield scheduler
@@ -68,7 +79,7 @@ def other(servers: real_zookeeper.ZooKeeperServers, path: str) -> Iterator[Sched
 
 
 def read(session: ZooKeeperSession, znode: str) -> bytes:
-    data, _ = session.ask(lambda client: client.get_async(znode), wait_seconds=5.0)
+    data, _ = session.ask(lambda client: client.get_async(znode), wait_seconds=60.0)
     assert isinstance(data, bytes)
     return data
 
@@ -105,39 +116,39 @@ def test_a_write_whose_answer_is_held_back_is_unknown(one: Scheduler) -> None:
     began = time.monotonic()
     with pytest.raises(SaveUnknown, match="may or may not be written"):
         one.store.save(NEXT)
-    assert time.monotonic() - began < one.session.answer_seconds + 1.0
+    assert time.monotonic() - began < one.session.answer_seconds + 20.0
     one.line.thaw()
     assert one.store.load() == NEXT
     one.store.save(LAST)
     assert one.store.load() == LAST
 
 
-def test_a_write_cut_off_is_unknown_at_once(one: Scheduler) -> None:
+def test_a_write_cut_off_is_unknown_at_once(patient: Scheduler) -> None:
     """The connection ends after the request was sent: unknown without waiting for the limit."""
-    one.store.load()
-    one.store.save(RECORD)
-    one.line.freeze_answers()
+    patient.store.load()
+    patient.store.save(RECORD)
+    patient.line.freeze_answers()
     raised: list[Exception] = []
 
     def save() -> None:
         try:
-            one.store.save(NEXT)
+            patient.store.save(NEXT)
         except Exception as error:
             raised.append(error)
 
-    sent = one.line.asked
+    sent = patient.line.asked
     saving = threading.Thread(target=save)
     saving.start()
-    until(lambda: one.line.asked > sent, what="the request is sent")
-    one.line.cut()
+    until(lambda: patient.line.asked > sent, "the request is sent")
+    patient.line.cut()
     began = time.monotonic()
     saving.join()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < patient.session.answer_seconds
     assert isinstance(raised[0], SaveUnknown)
-    one.line.thaw()
-    one.line.mend()
-    assert one.store.load() == NEXT
-    one.store.save(LAST)
+    patient.line.thaw()
+    patient.line.mend()
+    assert patient.store.load() == NEXT
+    patient.store.save(LAST)
 
 
 def test_a_write_that_never_arrives_is_unknown_and_stays_away(
@@ -154,7 +165,7 @@ def test_a_write_that_never_arrives_is_unknown_and_stays_away(
     one.line.cut()
     one.line.thaw()
     one.line.mend()
-    until(lambda: loaded(one.store), what="kazoo is connected again")
+    until(lambda: loaded(one.store), "kazoo is connected again")
     assert one.store.load() == RECORD
     assert other.store.load() == RECORD
     other.store.save(LAST)
@@ -168,11 +179,11 @@ def test_without_a_connection_nothing_is_written(one: Scheduler) -> None:
     one.store.load()
     one.store.save(RECORD)
     one.line.cut()
-    until(lambda: not one.session.connected, what="kazoo notices")
+    until(lambda: not one.session.connected, "kazoo notices")
     began = time.monotonic()
     with pytest.raises(StoreUnavailable, match=r"cannot write .*record: no connection"):
         one.store.save(NEXT)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < one.session.answer_seconds
     with pytest.raises(StoreUnavailable, match=r"cannot read .*record: no connection"):
         one.store.load()
     one.line.mend()
@@ -195,9 +206,9 @@ def test_a_session_that_expired_is_followed_by_another(one: Scheduler) -> None:
     server = real_zookeeper.shared(1).servers[0]
     assert before is not None
     known = f"{before & 2**64 - 1:x}"
-    until(lambda: known not in server.say("dump"), TIMEOUT + 5.0, "the session expires")
+    until(lambda: known not in server.say("dump"), "the session expires")
     one.line.mend()
-    until(lambda: one.session.connected and one.session.session_id != before, 10.0)
+    until(lambda: one.session.connected and one.session.session_id != before)
     assert one.store.load() == RECORD
     one.store.save(NEXT)
     assert "LOST" in states
@@ -267,15 +278,15 @@ def test_a_closed_session_is_no_connection(one: Scheduler) -> None:
 def test_a_killed_server_has_what_was_confirmed(tmp_path: Path, path: str) -> None:
     """kill -9 and start: the record is there, and the session as well."""
     with real_zookeeper.zookeeper(1, tmp_path / "zk") as servers:
-        scheduler = Scheduler(servers, path)
+        scheduler = Scheduler(servers, path, LONG)
         try:
             scheduler.store.load()
             scheduler.store.save(RECORD)
             before = scheduler.session.session_id
             servers.servers[0].kill()
-            until(lambda: not scheduler.session.connected, what="kazoo notices")
+            until(lambda: not scheduler.session.connected, "kazoo notices")
             servers.servers[0].start()
-            until(lambda: scheduler.session.connected, what="connected again")
+            until(lambda: scheduler.session.connected, "connected again")
             assert scheduler.session.session_id == before
             scheduler.store.save(NEXT)
             assert scheduler.store.load() == NEXT
@@ -288,7 +299,7 @@ def test_no_confirmed_write_is_lost_with_the_leading_server(tmp_path: Path, path
     not are unknown or refused, never conflicts, and the next leader takes more."""
     with real_zookeeper.zookeeper(3, tmp_path / "zk") as servers:
         url = ZooKeeperUrl.parse(servers.url(path))
-        session = ZooKeeperSession(url, timeout_seconds=TIMEOUT)
+        session = ZooKeeperSession(url, timeout_seconds=LONG)
         store = ZooKeeperStore(session, path, "etcd-test")
         try:
             store.load()
@@ -305,7 +316,7 @@ def test_no_confirmed_write_is_lost_with_the_leading_server(tmp_path: Path, path
                     store.save(evolve(RECORD, epoch=epoch))
                     confirmed = epoch
                 except (SaveUnknown, StoreUnavailable):
-                    until(lambda: loaded(store), 20.0, "the ensemble serves again")
+                    until(lambda: loaded(store), "the ensemble serves again")
                     stored = store.load()
                     assert stored is not None
                     assert stored.epoch >= confirmed

@@ -60,10 +60,10 @@ def test_a_client_that_ended_is_started_again(nonsense: Nonsense) -> None:
     url = ZooKeeperUrl.parse(f"zk://127.0.0.1:{nonsense.port}/path")
     session = ZooKeeperSession(url, timeout_seconds=4.0)
     try:
-        until(lambda: session.connected, 10.0)
+        until(lambda: session.connected)
         with pytest.raises(AnswerLost, match="makes no sense"):
             session.ask(lambda client: client.exists_async("/"))
-        until(lambda: asked_in_vain(session) and nonsense.taken > 1, 10.0, "connected anew")
+        until(lambda: asked_in_vain(session) and nonsense.taken > 1, "connected anew")
     finally:
         session.close()
 

@@ -57,7 +57,7 @@ class Real:
         for other in (self._process(n) for n in initial if n != number):
             until(
                 lambda other=other: other.serves_peers() or not other.running,  # type: ignore[misc]
-                what=f"{other.name} answers its peers",
+                f"{other.name} answers its peers",
             )
         self._process(number).start(pairs, state=state, options=tuple(options))
 

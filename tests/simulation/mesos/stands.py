@@ -50,12 +50,12 @@ FAILOVER_TIMEOUT = 60.0
 # Short, so that what waits for a time-out does not make the suite wait.
 QUICK: dict[str, Any] = {
     "allocation_interval": 0.05,
-    "reregistration_timeout": 0.6,
+    "reregistration_timeout": 2.0,
     "shutdown_grace": 0.5,
-    "ping_timeout": 0.1,
+    "ping_timeout": 0.4,
     "ping_timeouts_max": 3,
     "registration_backoff": 0.1,
-    "update_retry": 0.3,
+    "update_retry": 2.0,
     "recovery_timeout": 30.0,
 }
 EMBEDDED_NAMES = {
@@ -125,7 +125,7 @@ class Session:
         self._port.submit(command)
 
     def wait(
-        self, kind: type[E], wanted: Callable[[E], object] = lambda _: True, seconds: float = 10.0
+        self, kind: type[E], wanted: Callable[[E], object] = lambda _: True, seconds: float = 60.0
     ) -> E:
         """The first event of that kind not waited for before; others stay for later."""
         found: list[E] = []
