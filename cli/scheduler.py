@@ -129,7 +129,7 @@ def _run_controller(
     events = EventLog()
     runtime: Runtime[Model, Record] = Runtime(
         step=controller.step,
-        model=controller.start(settings),
+        model=controller.start(settings, time.monotonic()),
         store=_store(values, sessions),
         clock=time.monotonic,
         on_step=step_log(events),

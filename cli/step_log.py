@@ -19,10 +19,11 @@ def step_log(events: EventLog) -> Callable[[Event, Model, Step[Model, Record]], 
     """What the runtime is to call after each step; happenings go to `events` as well."""
 
     def say(event: Event, before: Model, step: Step[Model, Record]) -> None:
-        for happening in happenings(event, before, step, time.monotonic()):
-            events.add(happening)
-            level = logging.WARNING if happening.warning else logging.INFO
-            log.log(level, happening.kind.value, extra={"said": happening.text})
+        now = time.monotonic()
+        for happening in happenings(event, before, step, now):
+            if events.add(happening, now):
+                level = logging.WARNING if happening.warning else logging.INFO
+                log.log(level, happening.kind.value, extra={"said": happening.text})
         for command in step.commands:
             log.debug("command", extra={"command": type(command).__name__})
 

@@ -15,6 +15,9 @@ from attrs import frozen
 from etcdmesos.cluster.happenings import Happening, Kind
 
 KEPT = 1000
+SAID_AGAIN = 600.0
+"""Seconds after which a warning is noted again that says the same as the last one of its kind.
+What is down for hours is tried again every few seconds, and would push out how it began."""
 
 
 @frozen(kw_only=True)
@@ -45,14 +48,22 @@ class EventLog:
         self._numbers = itertools.count(1)
         self._entries: deque[Entry] = deque(maxlen=KEPT)
         self._counts: Counter[Kind] = Counter()
+        self._last: dict[Kind, tuple[Happening, float]] = {}
 
-    def add(self, happening: Happening) -> None:
-        """Note `happening` as of now."""
+    def add(self, happening: Happening, now: float) -> bool:
+        """Note `happening`, at `now` on a clock that never goes back; whether it is worth a line.
+
+        A warning that was noted a moment ago is only counted.
+        """
         with self._lock:
-            number = next(self._numbers)
-            time = datetime.now(UTC)
-            self._entries.append(Entry(id=number, time=time, happening=happening))
             self._counts[happening.kind] += 1
+            last, at = self._last.get(happening.kind, (None, 0.0))
+            if happening.warning and happening == last and now - at < SAID_AGAIN:
+                return False
+            self._last[happening.kind] = happening, now
+            number = next(self._numbers)
+            self._entries.append(Entry(id=number, time=datetime.now(UTC), happening=happening))
+            return True
 
     def after(self, number: int) -> list[Entry]:
         """Those with a higher id than `number`, oldest first, as far as they are kept."""

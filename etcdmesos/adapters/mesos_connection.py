@@ -169,7 +169,8 @@ class Subscription(MesosSchedulerDriver):  # type: ignore[misc]
                 self._started = self._subscribed = False
                 self._stream_id = None
                 self._close_wakeup()
-            logger.info("Mesos subscription ended", extra={"reason": reason})
+            # The controller says it, too, and once: this comes with every attempt.
+            logger.debug("Mesos subscription ended", extra={"reason": reason})
             self._events.ended(reason)
 
     def _close_wakeup(self) -> None:

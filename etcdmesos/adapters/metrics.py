@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from etcdmesos.adapters.event_log import EventLog
 from etcdmesos.cluster import report
 from etcdmesos.cluster.backups import telling as backups
-from etcdmesos.cluster.findings import Kind, findings
+from etcdmesos.cluster.findings import Kind
 from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.model import Model
 
@@ -152,7 +152,7 @@ def _of_members(model: Model, now: float) -> Iterator[Metric]:
 
 
 def _of_findings(model: Model, now: float) -> Iterator[Metric]:
-    count = Counter(finding.kind for finding in findings(model, assess(model, now), now))
+    count = Counter(finding.kind for finding in report.found(model, now))
     found = GaugeMetricFamily(f"{PREFIX}findings", "What is wrong, by name", labels=["name"])
     for kind in Kind:
         found.add_metric([kind.value], count[kind])

@@ -30,8 +30,8 @@ class Controller:
         """Raises BadChart when the chart (the shipped one by default) must not run."""
         self.chart: Chart[Draft] = Chart(definition or read(CHART), GUARDS, ACTIONS)
 
-    def start(self, settings: Settings) -> Model:
-        """The model of a scheduler that knows nothing yet."""
+    def start(self, settings: Settings, now: float = 0.0) -> Model:
+        """The model of a scheduler that begins at `now` and knows nothing yet."""
         record = Record(
             cluster_name=settings.cluster_name,
             framework_name=settings.framework_name,
@@ -40,6 +40,7 @@ class Controller:
         return Model(
             settings=settings,
             phase=self.chart.definition.initial,
+            phase_since=now,
             record=record,
             leadership=Leadership(held=not settings.elected),
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from etcdmesos.cluster.alarms import kinds_of
 from etcdmesos.cluster.backups import telling as backups
-from etcdmesos.cluster.findings import findings
+from etcdmesos.cluster.findings import Finding, findings
 from etcdmesos.cluster.health import Assessment, assess
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Member, Step
@@ -52,11 +52,15 @@ def stats(model: Model, now: float) -> dict[str, Any]:
         **restoring.stats(model),
         "backups": backups.stats(model, now),
         "findings": [
-            {"name": f.kind.value, "member": f.member, "text": f.text}
-            for f in findings(model, state, now)
+            {"name": f.kind.value, "member": f.member, "text": f.text} for f in found(model, now)
         ],
         "members": members(model, now),
     }
+
+
+def found(model: Model, now: float) -> list[Finding]:
+    """What is wrong, as far as this scheduler can know: one that stands by hears of nobody."""
+    return [] if role(model) == STANDBY else findings(model, assess(model, now), now)
 
 
 def members(model: Model, now: float) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ import struct
 import uuid
 from collections.abc import Callable
 
-from kazoo.client import KazooClient
+from kazoo.client import KazooClient, KazooState
 from kazoo.exceptions import NoNodeError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,6 +31,8 @@ _LEFT_OVER_SECONDS = 15.0
 """Masters that were killed stay registered until their session expires: kazoo's default is 10 s."""
 _LOOK_AGAIN_SECONDS = 0.25
 _ANSWER_SECONDS = 1.0
+_RECONNECT_SECONDS = 1.0
+"""At most so long between two attempts to reach ZooKeeper; kazoo's default is a minute."""
 
 
 def servers_and_path(url: str) -> tuple[str, str]:
@@ -48,6 +50,7 @@ class _Contender:
         self._servers, self._path = servers_and_path(url)
         self._leader = leader
         self._client: KazooClient | None = None
+        self._expired = False
         self._listener: Listener | None = None
         self.port = 0
 
@@ -82,8 +85,13 @@ class _Contender:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     async def enter(self) -> None:
-        """Be registered in ZooKeeper, behind those that are."""
+        """Be registered in ZooKeeper, behind those that are; again whenever the session expired.
+
+        Mesos' masters end when that happens, and their supervisors start them again.
+        """
         await asyncio.to_thread(self._enter)
+        assert self._client is not None
+        self._client.add_listener(self._session_changed)
 
     async def leave(self) -> None:
         """End the session; the znode goes with it."""
@@ -91,11 +99,21 @@ class _Contender:
         if client is not None:
             await asyncio.to_thread(_end, client)
 
+    def _session_changed(self, state: str) -> None:
+        """On kazoo's own thread, which must not wait."""
+        client = self._client
+        if state == KazooState.LOST:
+            self._expired = True
+        elif state == KazooState.CONNECTED and self._expired and client is not None:
+            self._expired = False
+            client.handler.spawn(client.retry, self._enter)
+
     def _redirect(self, _path: str, request: Request) -> Response:
         return answer(307, "", {"location": f"//{self._leader()}{request.url.path}"})
 
     def _connect(self) -> None:
-        client = KazooClient(hosts=self._servers)
+        again = {"max_tries": -1, "max_delay": _RECONNECT_SECONDS}
+        client = KazooClient(hosts=self._servers, connection_retry=again)
         try:
             client.start(timeout=_CONNECT_SECONDS)
         except client.handler.timeout_exception:
@@ -115,7 +133,9 @@ class _Contender:
 
     def _enter(self) -> None:
         assert self._client is not None
-        self._client.create(f"{self._path}/{_ZNODE}", self._info(), ephemeral=True, sequence=True)
+        self._client.create(
+            f"{self._path}/{_ZNODE}", self._info(), ephemeral=True, sequence=True, makepath=True
+        )
 
     def _info(self) -> bytes:
         address = {"hostname": "localhost", "ip": HOST, "port": self.port}

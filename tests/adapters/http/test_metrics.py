@@ -54,6 +54,15 @@ def test_names_that_somebody_alerts_on() -> None:
     assert values["etcd_mesos_cluster_size"] == 3
 
 
+def test_a_standby_finds_nothing_wrong() -> None:
+    """It hears of nobody, and would have every member down in somebody's alert."""
+    record = evolve(START.record, members=(make.member(1, "a"),))
+    holder = evolve(START, record=record)
+    standby = evolve(holder, leadership=Leadership(held=False, holder="x"))
+    assert scraped(holder)["etcd_mesos_findings,name=starting"] == 1
+    assert scraped(standby)["etcd_mesos_findings,name=starting"] == 0
+
+
 def test_exactly_one_phase_and_one_role_hold() -> None:
     """Every other has a series of 0 from the start, or an alert on it would never see it."""
     standby = evolve(START, phase="lost", leadership=Leadership(held=False, holder="x"))
@@ -68,7 +77,7 @@ def test_exactly_one_phase_and_one_role_hold() -> None:
 def test_happenings_are_counted_though_old_ones_are_forgotten() -> None:
     events = EventLog()
     for number in range(KEPT + 5):
-        events.add(Happening(kind=Kind.TASK, text=str(number)))
+        events.add(Happening(kind=Kind.TASK, text=str(number)), 5.0)
     assert scraped(START, events)["etcd_mesos_events_total,kind=task"] == KEPT + 5
     kept = events.after(0)
     assert (len(kept), kept[0].id, kept[-1].happening.text) == (KEPT, 6, str(KEPT + 4))

@@ -77,6 +77,33 @@ def test_a_framework_follows_the_leading_master(tmp_path: Path) -> None:
         session.close()
 
 
+def test_masters_whose_sessions_expired_are_registered_again(tmp_path: Path) -> None:
+    """ZooKeeper was away for longer than a session lasts: afterwards somebody leads again, and
+    whoever asks the one that is found gets to the one that keeps the books."""
+    path = f"/mesos-{uuid.uuid4().hex}"
+    servers = real_zookeeper.shared(1)
+    url, line = ZooKeeperUrl.parse(servers.url(path)), real_zookeeper.Line(servers.addresses)
+    session = ZooKeeperSession(url, timeout_seconds=4.0)
+    detector = ZooKeeperMaster(session, url.path)
+    detector.start()
+    masters = {"zk": line.url(path), "masters": 2, "master_port": 0}
+    try:
+        with running(tmp_path, agents=1, agent_port=0, **masters) as mesos:
+            assert detector.wait(10.0) == mesos.master
+            line.cut()
+            until(lambda: detector.leading() is None, 20.0, "the sessions expire")
+            line.mend()
+            until(lambda: detector.leading() is not None, 20.0, "somebody leads again")
+            found = detector.leading() or ""
+            if found != mesos.master:
+                location = post(found, "/api/v1/scheduler", {}).headers["location"]
+                assert location == f"//{mesos.master}/api/v1/scheduler"
+    finally:
+        detector.close()
+        session.close()
+        line.close()
+
+
 def subscribe(
     scheduler: MesosScheduler, events: queue.SimpleQueue[Event], framework_id: str
 ) -> Subscribed:
