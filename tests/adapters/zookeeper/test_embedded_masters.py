@@ -91,9 +91,9 @@ def test_masters_whose_sessions_expired_are_registered_again(tmp_path: Path) -> 
         with running(tmp_path, agents=1, agent_port=0, **masters) as mesos:
             assert detector.wait(10.0) == mesos.master
             line.cut()
-            until(lambda: detector.leading() is None, 20.0, "the sessions expire")
+            until(lambda: detector.leading() is None, "the sessions expire")
             line.mend()
-            until(lambda: detector.leading() is not None, 20.0, "somebody leads again")
+            until(lambda: detector.leading() is not None, "somebody leads again")
             found = detector.leading() or ""
             if found != mesos.master:
                 location = post(found, "/api/v1/scheduler", {}).headers["location"]
