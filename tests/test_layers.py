@@ -27,6 +27,7 @@ CORE = (
     "draft.py",
     "step.py",
     "ports.py",
+    "backoff.py",
     "errors.py",
     "kept.py",
     "member_spec.py",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from etcdmesos.backoff import doubling
 from etcdmesos.cluster.settings import Settings
 
 
@@ -25,5 +26,5 @@ class Attempts:
         One failure says little: the next attempt follows at once, the others ever more slowly.
         """
         failures = self.failures + 1 if now < self.until + settings.retry_most else 1
-        wait = min(settings.retry_most, settings.retry_first * 2 ** min(failures - 2, 16))
-        return Attempts(failures=failures, until=now + wait if failures > 1 else now)
+        wait = doubling(settings.retry_first, settings.retry_most, failures - 1)
+        return Attempts(failures=failures, until=now + wait)

@@ -13,6 +13,7 @@ from typing import Any
 
 from attrs import evolve
 
+from etcdmesos.backoff import doubling
 from etcdmesos.cluster import placement
 from etcdmesos.cluster.commands import Command, Decline, Launch
 from etcdmesos.cluster.constraints import tally
@@ -222,7 +223,7 @@ def _finish_giving_up(draft: Draft) -> Draft:
         return draft
     attempts = model.record.failed_attempts + 1
     settings = model.settings
-    wait = min(settings.retry_most, settings.retry_first * 2 ** min(attempts - 1, 16))
+    wait = doubling(settings.retry_first, settings.retry_most, attempts)
     ended = [task.id for member in model.record.members for task in member.tasks]
     return (
         draft.recording(members=(), failed_attempts=attempts, cluster_id="")

@@ -30,7 +30,7 @@ def _of_removed_members(draft: Draft) -> dict[str, KillAsked]:
     """
     model, change = draft.model, draft.model.record.change
     return {
-        task.id: KillAsked(agent_id=task.agent_id, executor_id=task.executor_id)
+        task.id: KillAsked.of(task)
         for member in model.record.members
         if member.step is Step.REMOVING and (change is None or change.member != member.name)
         for task in member.tasks

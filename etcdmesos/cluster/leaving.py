@@ -5,10 +5,24 @@ Asks for nothing.
 
 from __future__ import annotations
 
-from etcdmesos.cluster.model import Draft, KillAsked, without
+from collections.abc import Iterable
+
+from etcdmesos.cluster.model import Draft, KillAsked, Model, without
 from etcdmesos.cluster.record import Member, Role
 from etcdmesos.cluster.shunning import Failure, shun
 from etcdmesos.mesos.statuses import ALIVE
+
+
+def tasks_to_end(model: Model, members: Iterable[Member]) -> dict[str, KillAsked]:
+    """By id, those tasks of `members`, who are of the past, that may run; others are strays when
+    they return."""
+    return {
+        task.id: KillAsked.of(task)
+        for member in members
+        for task in member.tasks
+        # One that nobody has spoken of yet was launched all the same.
+        if (status := model.tasks.get(task.id)) is None or status.state in ALIVE
+    }
 
 
 def forget(draft: Draft, member: Member) -> Draft:
@@ -16,19 +30,13 @@ def forget(draft: Draft, member: Member) -> Draft:
     model = draft.model
     record = model.record
     members = tuple(m for m in record.members if m.name != member.name)
-    strays = {
-        task.id: KillAsked(agent_id=task.agent_id, executor_id=task.executor_id)
-        for task in member.tasks
-        # One that nobody has spoken of yet was launched all the same.
-        if (status := model.tasks.get(task.id)) is None or status.state in ALIVE
-    }
     failure = _failure(member)
     ports = frozenset[int]() if failure is Failure.ADDITION else member.ports
     shunned = shun(model.shunned, {member.agent_id: ports}, failure, model.settings, draft.now)
     ids = [task.id for task in member.tasks]
     draft = _count_attempt(draft, member)
     return draft.recording(members=members, change=None).having(
-        kills={**model.kills, **strays},
+        kills={**model.kills, **tasks_to_end(model, [member])},
         shunned=shunned,
         views=without(model.views, member.name),
         joining_since=without(model.joining_since, member.name),

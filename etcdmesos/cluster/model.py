@@ -16,7 +16,7 @@ from etcdmesos.cluster.attempts import Attempts
 from etcdmesos.cluster.backups.view import BackupView
 from etcdmesos.cluster.episode import Stage
 from etcdmesos.cluster.placement import Place
-from etcdmesos.cluster.record import Member, Record
+from etcdmesos.cluster.record import Member, Record, RecordedTask
 from etcdmesos.cluster.restore.view import RestoreView
 from etcdmesos.cluster.settings import Settings
 from etcdmesos.cluster.shunning import Shunned
@@ -151,6 +151,11 @@ class KillAsked:
     executor_id: str
     since: float | None = None
     again_at: float = 0.0
+
+    @classmethod
+    def of(cls, task: RecordedTask, **when: float) -> Self:
+        """`task`, which is to end."""
+        return cls(agent_id=task.agent_id, executor_id=task.executor_id, **when)
 
 
 @frozen(kw_only=True)

@@ -46,7 +46,7 @@ def check(before: Model, step: Step[Model, Record]) -> None:
     check_backups(step)
     check_restore(before, step)
     if before.store.loaded:  # otherwise what was before may never have been durable
-        _check_names(before.record, step.model.record)
+        _check_counters(before.record, step.model.record)
 
 
 def _check_reconfiguration(step: Step[Model, Record]) -> None:
@@ -81,14 +81,13 @@ def _check_launches(before: Model, step: Step[Model, Record]) -> None:
         raise BrokenPromise("two members on one agent")
 
 
-def _check_names(before: Record, after: Record) -> None:
+def _check_counters(before: Record, after: Record) -> None:
     """A member's number is never used twice, and counters never go back."""
     if before.epoch != after.epoch:
         return
     known = {m.name for m in (*before.members, *before.lost_members)}
     for member in after.members:
-        number = int(member.name.removeprefix("etcd-"))
-        if member.name not in known and number < before.next_member:
+        if member.name not in known and member.number < before.next_member:
             raise BrokenPromise(f"{member.name} was used before")
     if (
         after.generation < before.generation

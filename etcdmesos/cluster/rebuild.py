@@ -124,7 +124,7 @@ def rebuilt(model: Model, found: Survivors, listing: MemberList) -> Record | str
         member = _unseen(entry, generation) if at is None else _member(entry, *at)
         if member is not None:
             members.append(member)
-    numbers = [int(m.name.removeprefix("etcd-")) for m in members]
+    numbers = [member.number for member in members]
     numbers += [labels.number for _, labels in everybody.values()]
     record = Record(
         cluster_name=settings.cluster_name,
@@ -136,7 +136,7 @@ def rebuilt(model: Model, found: Survivors, listing: MemberList) -> Record | str
         attempted_generation=generation,
         cluster_id=listing.cluster_id,
         served=True,
-        members=tuple(sorted(members, key=lambda m: int(m.name.removeprefix("etcd-")))),
+        members=tuple(sorted(members, key=lambda member: member.number)),
         next_member=max(numbers) + 1 + SKIPPED_NUMBERS,
     )
     if not any(task.id in found.newest for member in members for task in member.tasks):

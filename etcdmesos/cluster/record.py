@@ -100,6 +100,11 @@ class Member:
     tasks: tuple[RecordedTask, ...] = ()
 
     @property
+    def number(self) -> int:
+        """The n of its name."""
+        return int(self.name.removeprefix("etcd-"))
+
+    @property
     def ports(self) -> frozenset[int]:
         return frozenset((self.peer_port, self.client_port))
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from etcdmesos.backoff import doubling
 from etcdmesos.cluster.settings import Settings
 
 
@@ -61,7 +62,7 @@ def shun(
     for agent, ports in failed.items():
         before = recent.get(agent, _NEVER)
         failures = before.failures + (failure is not Failure.ADDITION)
-        seconds = min(most, settings.shunned * 2 ** min(max(0, failures - 1), 16))
+        seconds = doubling(settings.shunned, most, max(1, failures))
         recent[agent] = Shunned(
             failures=failures, until=now + seconds, last=failure, ports=before.ports | ports
         )

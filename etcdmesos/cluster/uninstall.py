@@ -47,7 +47,7 @@ def tasks_left(model: Model) -> dict[str, KillAsked]:
     """Tasks that may run within reach.  Those out of reach end with the framework, when their
     agents come back."""
     recorded = {
-        task.id: KillAsked(agent_id=task.agent_id, executor_id=task.executor_id)
+        task.id: KillAsked.of(task)
         for member in model.record.members
         for task in member.tasks
         if not model.known_dead(task.id) and task.id not in model.out_of_reach

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from etcdmesos.backoff import doubling
 from etcdmesos.executor.events import EtcdExited
 from etcdmesos.executor.model import Model
 from etcdmesos.executor.settings import (
@@ -24,7 +25,7 @@ def crash_count(model: Model, now: float) -> int:
 
 def pause_before_restart(crashes: int) -> float:
     """Seconds to wait after the last of so many crashes."""
-    return min(RESTART_PAUSE_MAX, RESTART_PAUSE_FIRST * 2.0 ** min(crashes - 1, 20))
+    return doubling(RESTART_PAUSE_FIRST, RESTART_PAUSE_MAX, crashes)
 
 
 def exhausted(crashes: int) -> bool:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from attrs import evolve
 
+from etcdmesos.backoff import doubling
 from etcdmesos.executor.crashes import crash_count, pause_before_restart
 from etcdmesos.executor.events import (
     CommandFailed,
@@ -57,8 +58,7 @@ def take_subscription(draft: Draft) -> Draft:
 def note_disconnected(draft: Draft) -> Draft:
     """Try again, first soon and then more slowly."""
     link = draft.model.link
-    backoff_max = draft.model.settings.backoff_max
-    pause = min(backoff_max, BACKOFF_FIRST * 2 ** min(link.attempts, 20))
+    pause = doubling(BACKOFF_FIRST, draft.model.settings.backoff_max, link.attempts + 1)
     return draft.with_link(
         subscribed=False,
         asking=False,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
+from etcdmesos.backoff import doubling
 from etcdmesos.finding.cluster import Cluster
 from etcdmesos.proxy import words as w
 from etcdmesos.proxy.model import Model
@@ -66,12 +67,12 @@ def _take_end(model: Model, run: int, how: str, now: float) -> Model:
     if running.stopping:
         return evolve(model, running=None, start_at=now)
     failures = 0 if now - running.since >= model.settings.settled else model.failures + 1
-    wait = model.settings.restart_first * 2 ** min(failures, 10) if failures else 0.0
+    wait = doubling(model.settings.restart_first, model.settings.restart_most, failures)
     return evolve(
         model,
         running=None,
         failures=failures,
-        start_at=now + min(wait, model.settings.restart_most),
+        start_at=now + wait,
         remark=how,
     )
 

@@ -23,7 +23,7 @@ class Settings:
     """A front that answered nothing so many times, while the cluster did, is started again."""
     grace: float = 3.0
     """A front that has not ended so long after a signal is killed."""
-    restart_first: float = 0.25
+    restart_first: float = 0.5
     restart_most: float = 15.0
     """The wait after a front that ended by itself, and what it doubles up to."""
     settled: float = 60.0

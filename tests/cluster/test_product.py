@@ -129,6 +129,7 @@ STORIES: dict[str, str] = {
 
 def staged(story: str) -> Stage:
     stage = Stage()
+    stage.now = 1.0  # the record has no moment 0: there it means never
     stage.play(story)
     return stage
 

@@ -11,6 +11,7 @@ from typing import Any
 from attrs import evolve
 
 from etcdmesos import orders
+from etcdmesos.backoff import doubling
 from etcdmesos.backups.manifest import Manifest
 from etcdmesos.backups.names import origin_of
 from etcdmesos.backups.retention import expired
@@ -23,9 +24,9 @@ from etcdmesos.cluster.commands import (
     DeleteBackup,
     OpenBackup,
     ReadCatalogue,
-    SendMessage,
 )
 from etcdmesos.cluster.health import assess
+from etcdmesos.cluster.messages import message
 from etcdmesos.cluster.model import Draft
 from etcdmesos.cluster.record import Member
 from etcdmesos.cluster.revisions import published
@@ -81,7 +82,7 @@ def _plan_calling_off(draft: Draft) -> Draft:
     if member is None or model.known_dead(task_id):
         return draft
     order = orders.CancelBackup(task_id=task_id, epoch=model.record.epoch, name=name)
-    return draft.asking(_message(member, order))
+    return draft.asking(message(member, order))
 
 
 # The next one
@@ -178,14 +179,7 @@ def _tell(draft: Draft, member: Member, run: Run, settings: BackupSettings) -> D
     kept = run.survivor.kept if run.survivor else None
     order = orders.BackupKept(**what, kept=kept) if kept else orders.Backup(**what)
     draft = with_run(draft, evolve(run, order_at=again)).waking(again)
-    return draft.asking(_message(member, order))
-
-
-def _message(member: Member, order: orders.Order) -> SendMessage:
-    task = member.tasks[-1]
-    return SendMessage(
-        executor_id=task.executor_id, agent_id=task.agent_id, data=orders.encode(order)
-    )
+    return draft.asking(message(member, order))
 
 
 def _count(draft: Draft, member: Member, run: Run, settings: BackupSettings) -> Draft:
@@ -234,8 +228,7 @@ def fail(draft: Draft, reason: str) -> Draft:
     assert settings is not None
     run = view.run
     failures = view.failures + 1
-    wait = min(settings.interval, settings.again_first * 2 ** min(failures - 1, 16))
-    again = draft.now + wait
+    again = draft.now + doubling(settings.again_first, settings.interval, failures)
     failed = evolve(
         view,
         run=None,

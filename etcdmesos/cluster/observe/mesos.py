@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
+from etcdmesos.backoff import doubling
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.model import Draft, HeldOffer, MesosLink, without
@@ -71,7 +72,7 @@ def not_subscribed(draft: Draft, reason: str) -> Draft:
     """There is no subscription; when to try again."""
     mesos, settings = draft.model.mesos, draft.model.settings
     failures = 1 if mesos.subscribed else mesos.failures + 1
-    wait = min(settings.subscribe_most, settings.subscribe_first * 2 ** min(failures - 1, 16))
+    wait = doubling(settings.subscribe_first, settings.subscribe_most, failures)
     return draft.having(
         mesos=MesosLink(
             number=mesos.number,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from attrs import evolve
 
+from etcdmesos.backoff import doubling
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.backups.observe import settle
@@ -169,14 +170,14 @@ def _change_settled(draft: Draft, _command: c.Command) -> Draft:
             return draft.having(membership=refused)
     done = isinstance(draft.event, e.CommandDone)
     failures = 0 if done else view.failures + 1
-    wait = min(settings.change_most, settings.change_first * 2 ** min(failures - 1, 16))
+    wait = doubling(settings.change_first, settings.change_most, failures)
     settled = evolve(
         view,
         busy=False,
         listing=None,
         failures=failures,
         failure=_reason(draft),
-        ask_at=draft.now if done else draft.now + wait,
+        ask_at=draft.now + wait,
     )
     return draft.having(membership=settled)
 

@@ -7,10 +7,10 @@ healing.  Asks for nothing.
 from __future__ import annotations
 
 from etcdmesos.cluster.episode import Reseed, Reseeded
-from etcdmesos.cluster.model import Draft, KillAsked, Model
+from etcdmesos.cluster.leaving import tasks_to_end
+from etcdmesos.cluster.model import Draft, Model
 from etcdmesos.cluster.record import LONGEST_HISTORY, Member
 from etcdmesos.cluster.succession import left_behind, succeed
-from etcdmesos.mesos.statuses import ALIVE
 
 
 def flip(draft: Draft, reseed: Reseed, seed: Member) -> Draft:
@@ -27,18 +27,8 @@ def flip(draft: Draft, reseed: Reseed, seed: Member) -> Draft:
         reseeds=history,
         reseed_count=record.reseed_count + 1,
     )
-    return draft.having(kills={**_of_the_past(model, seed), **model.kills})
-
-
-def _of_the_past(model: Model, seed: Member) -> dict[str, KillAsked]:
-    """Tasks of the old cluster that somebody vouches for; others are strays when they return."""
-    return {
-        task.id: KillAsked(agent_id=task.agent_id, executor_id=task.executor_id)
-        for member in model.record.members
-        if member.name != seed.name
-        for task in member.tasks
-        if (status := model.tasks.get(task.id)) is None or status.state in ALIVE
-    }
+    past = [member for member in record.members if member.name != seed.name]
+    return draft.having(kills={**tasks_to_end(model, past), **model.kills})
 
 
 def _told(model: Model, reseed: Reseed, seed: Member, now: float) -> Reseeded:

@@ -10,10 +10,10 @@ from typing import Any
 from attrs import evolve
 
 from etcdmesos import orders
-from etcdmesos.cluster.commands import SendMessage
 from etcdmesos.cluster.episode import Stage
+from etcdmesos.cluster.messages import message
 from etcdmesos.cluster.model import Draft, Model, OrderSent
-from etcdmesos.cluster.record import Member, RecordedTask
+from etcdmesos.cluster.record import Member
 from etcdmesos.cluster.reseed.standing import (
     STOPPED,
     in_reach,
@@ -33,26 +33,22 @@ def send_orders(draft: Draft) -> Draft:
     for member in in_reach(draft.model):
         order = order_for(draft.model, member)
         if order is not None:
-            draft = _send(draft, member.tasks[-1], order)
+            draft = _send(draft, member, order)
     return draft
 
 
-def _send(draft: Draft, task: RecordedTask, order: Order) -> Draft:
-    view = draft.model.reseeding
-    sent = view.sent.get(task.id)
+def _send(draft: Draft, member: Member, order: Order) -> Draft:
+    view, task_id = draft.model.reseeding, member.tasks[-1].id
+    sent = view.sent.get(task_id)
     if sent is not None and sent.order == order and draft.now < sent.again_at:
         return draft.waking(sent.again_at)
     since = sent.since if sent is not None and sent.order == order else draft.now
     again = draft.now + draft.model.settings.order_again
-    noted = {**view.sent, task.id: OrderSent(order=order, since=since, again_at=again)}
+    noted = {**view.sent, task_id: OrderSent(order=order, since=since, again_at=again)}
     return (
         draft.having(reseeding=evolve(view, sent=noted))
         .waking(again)
-        .asking(
-            SendMessage(
-                executor_id=task.executor_id, agent_id=task.agent_id, data=orders.encode(order)
-            )
-        )
+        .asking(message(member, order))
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
+from etcdmesos.backoff import doubling
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Member
 from etcdmesos.cluster.reseed.quorum_loss import quorum_gone
@@ -59,7 +60,8 @@ def may_begin(model: Model, now: float) -> Verdict:
         before = f" (before: {setback})" if setback else ""
         waits = "waits for POST /reseed, or for its end to restore something instead"
         return Verdict(granted=False, why=f"{waits}, as {only_left(learners)}{before}")
-    again = watch.since + _pause(model)
+    failures = model.record.reseed_failures
+    again = watch.since + doubling(settings.reseed_again, settings.reseed_again_most, failures)
     if now < again:
         return Verdict(granted=False, why=f"pauses after {model.record.reseed_setback}", at=again)
     unproven = settings.reseed_policy is ReseedPolicy.TIMEOUT
@@ -86,13 +88,6 @@ def only_left(learners: Iterable[Member]) -> str:
     """Why nothing is grown from `learners` without the operator's word, in a clause."""
     names = ", ".join(member.name for member in learners)
     return f"only {names} is left, a learner, which may hold little of what was written"
-
-
-def _pause(model: Model) -> float:
-    failures, settings = model.record.reseed_failures, model.settings
-    if failures == 0:
-        return 0.0
-    return min(settings.reseed_again_most, settings.reseed_again * 2.0 ** min(failures - 1, 16))
 
 
 def _may_serve(names: Iterable[str]) -> str:

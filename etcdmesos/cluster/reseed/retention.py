@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from etcdmesos import orders
 from etcdmesos.cluster.commands import SendMessage
+from etcdmesos.cluster.messages import message
 from etcdmesos.cluster.model import Draft, Model
 from etcdmesos.cluster.record import Member, Record
 from etcdmesos.cluster.reseed.standing import in_reach, last_report
@@ -36,17 +37,15 @@ def _tried(record: Record) -> bool:
 
 
 def _asked(model: Model, member: Member, now: float) -> SendMessage | None:
-    report, task = last_report(model, member), member.tasks[-1]
+    report = last_report(model, member)
     rested = model.phase == "healthy" and now - model.phase_since >= model.settings.keep_for
     before = oldest_to_keep(report.kept) if report is not None and rested else 0
     if report is not None and not before:
         return None
     order = orders.Discard(
-        task_id=task.id,
+        task_id=member.tasks[-1].id,
         epoch=model.record.epoch,
         before=before,
         in_force=model.record.generation,
     )
-    return SendMessage(
-        executor_id=task.executor_id, agent_id=task.agent_id, data=orders.encode(order)
-    )
+    return message(member, order)

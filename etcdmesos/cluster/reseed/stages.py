@@ -90,12 +90,7 @@ def _hold_limit(model: Model) -> float:
 def _end_the_disobedient(draft: Draft, reseed: Reseed) -> Draft:
     """SHUTDOWN at once for those on record who did not confirm the hold; see `kills.py`."""
     kills = {
-        task.id: KillAsked(
-            agent_id=task.agent_id,
-            executor_id=task.executor_id,
-            since=draft.now,
-            again_at=draft.now,
-        )
+        task.id: KillAsked.of(task, since=draft.now, again_at=draft.now)
         for member in in_reach(draft.model)
         if member.name in reseed.disobedient and reseed.stage is not Stage.RELEASING
         for task in member.tasks

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import evolve
 
 from etcdmesos import orders
-from etcdmesos.cluster.commands import SendMessage
+from etcdmesos.cluster.messages import message
 from etcdmesos.cluster.model import Draft, Model
 from etcdmesos.cluster.record import Member
 from etcdmesos.cluster.reseed.ordering import seeding
@@ -39,11 +39,8 @@ def send_order(draft: Draft, member: Member, restore: Restore, ends_at: float) -
     if draft.now < view.order_at:
         return draft.waking(view.order_at)
     again = draft.now + draft.model.settings.order_again
-    task = member.tasks[-1]
-    message = SendMessage(
-        executor_id=task.executor_id, agent_id=task.agent_id, data=orders.encode(order)
-    )
-    return draft.having(restoring=evolve(view, order_at=again)).waking(again).asking(message)
+    told = draft.having(restoring=evolve(view, order_at=again)).waking(again)
+    return told.asking(message(member, order))
 
 
 def _order(model: Model, member: Member, restore: Restore, seconds: float) -> Order | None:

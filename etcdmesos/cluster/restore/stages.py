@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from attrs import evolve
 
 from etcdmesos import orders
+from etcdmesos.backoff import doubling
 from etcdmesos.cluster import placement
 from etcdmesos.cluster.bootstrap import (
     launch_gang,
@@ -224,7 +225,7 @@ def again(draft: Draft, restore: Restore, why: str) -> Draft:
     counted = evolve(restore, attempts=attempts, failure=why)
     if attempts >= settings.attempts:
         return _give_up(draft, counted, why)
-    wait = min(settings.again_most, settings.again_first * 2 ** min(attempts - 1, 16))
+    wait = doubling(settings.again_first, settings.again_most, attempts)
     view = evolve(draft.model.restoring, again_at=draft.now + wait)
     choosing = evolve(counted, stage=Stage.CHOOSING, point=None, bump=0)
     return draft.having(restoring=view).recording(restore=choosing).waking(draft.now + wait)
