@@ -14,6 +14,7 @@ from etcdmesos.backups.source import Source
 from etcdmesos.cluster.backups.settings import BackupSettings
 from etcdmesos.cluster.restore.settings import RestoreSettings
 from etcdmesos.errors import BadUsage
+from etcdmesos.version import VERSION
 
 from . import flags as f
 from .secret_file import read_secret
@@ -105,7 +106,7 @@ def settings(values: Mapping[str, Any]) -> BackupSettings | None:
         return None
     return BackupSettings(
         target=str(found.url),
-        tool=_tool(),
+        tool=f"etcd-mesos {VERSION}",
         interval=values["backup_interval"],
         keep=Keep.parse(values["backup_keep"]),
     )
@@ -132,14 +133,3 @@ def _check_endpoint(text: str) -> None:
     parts = urlsplit(text)
     if text and (parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc):
         raise BadUsage("-backup-s3-endpoint: must be http(s)://host:port")
-
-
-def _tool() -> str:
-    # Not for every start: it takes a tenth of one.
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"etcd-mesos {version('etcd-mesos')}"
-    except PackageNotFoundError:
-        # In an executable of bin/, which holds modules and no distribution of ours.
-        return "etcd-mesos"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +26,8 @@ from .ctl_backup import backup
 from .tables import table
 
 PROGRAM = "etcd-mesos-ctl"
+WIDTH = 78
+"""Columns of what -help prints."""
 TOKEN_VARIABLE = f"{f.ENVIRONMENT_PREFIX}TOKEN"
 
 FLAGS = (
@@ -50,11 +53,7 @@ class Command:
 
     @property
     def usage(self) -> str:
-        words = [
-            f.named(word).upper() if word == f.named(word) else f"[{f.named(word).upper()}]"
-            for word in self.words
-        ]
-        return " ".join([self.name, *words])
+        return " ".join([self.name, *map(f.shown, self.words)])
 
 
 def status(client: AdminClient, _values: Values) -> None:
@@ -180,14 +179,16 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     """Do what the arguments say.  Raises EtcdMesosError."""
     named = next((i for i, word in enumerate(arguments) if word in _BY_NAME), None)
     if named is None:
-        if any(word.lstrip("-") in ("h", "help") for word in arguments):
-            f.parse(PROGRAM, _described(), FLAGS, ["-help"], environment)
-        raise BadUsage(f"give one command of {', '.join(c.usage for c in COMMANDS)}")
+        for asked in ("help", "version"):
+            if any(word.lstrip("-") in (asked, asked[0]) for word in arguments):
+                f.parse(PROGRAM, _described(), FLAGS, [f"-{asked}"], environment, ("command",))
+        commands = ", ".join(c.usage for c in COMMANDS)
+        raise BadUsage(f"give one command of {commands} (COMMAND -help says more)")
     command = _BY_NAME[arguments[named]]
     rest = [*arguments[:named], *arguments[named + 1 :]]
     values = f.parse(
         f"{PROGRAM} {command.name}",
-        command.help,
+        textwrap.fill(command.help, WIDTH),
         (*FLAGS, *command.flags),
         rest,
         environment,
@@ -200,8 +201,13 @@ _BY_NAME = {command.name: command for command in COMMANDS}
 
 
 def _described() -> str:
-    commands = "; ".join(f"{command.usage}: {command.help}" for command in COMMANDS)
-    return f"Looks after one etcd cluster on Mesos.  Commands: {commands}."
+    lines = ["Looks after one etcd cluster on Mesos.  Commands (COMMAND -help says more):", ""]
+    for command in COMMANDS:
+        first = f"  {command.usage:<18}"
+        lines += textwrap.wrap(
+            command.help, WIDTH, initial_indent=first, subsequent_indent=" " * len(first)
+        )
+    return "\n".join(lines)
 
 
 def _token(values: Values, environment: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from attrs import frozen
 
 from etcdmesos.errors import BadUsage
+from etcdmesos.version import VERSION
 
 ENVIRONMENT_PREFIX = "ETCD_MESOS_"
 
@@ -93,12 +94,26 @@ def parse(
 
     A word that ends in a question mark may be left out, and is "" then.
 
-    Flags may stand before, between and behind the words.  Prints the flags and exits with 0 on
-    -help.  Raises BadUsage, naming the flag, the variable or the word.
+    Flags may stand before, between and behind the words.  Prints the flags or the version and exits
+    with 0 on -help and -version.  Raises BadUsage, naming the flag, the variable or the word.
     """
     flags = tuple(flags)
-    parser = _Parser(prog=program, description=description, add_help=False, allow_abbrev=False)
+    parser = _Parser(
+        prog=program,
+        usage=" ".join([program, "[FLAG]...", *map(shown, words)]),
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
     parser.add_argument("-h", "-help", "--help", action="help", help="list the flags and exit")
+    parser.add_argument(
+        "-version",
+        "--version",
+        action="version",
+        version=f"{program} {VERSION}",
+        help="print the version and exit",
+    )
     for flag in flags:
         _add(parser, flag)
     for word in words:
@@ -116,6 +131,11 @@ def parse(
         else:
             values[flag.key] = flag.default
     return values
+
+
+def shown(word: str) -> str:
+    """A word as usage shows it."""
+    return named(word).upper() if word == named(word) else f"[{named(word).upper()}]"
 
 
 def named(word: str) -> str:

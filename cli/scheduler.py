@@ -48,6 +48,7 @@ from etcdmesos.cluster.settings import Artifacts, Restorer
 from etcdmesos.errors import BadChart, BadUsage, EtcdMesosError, Unavailable
 from etcdmesos.ports import Post, RecordStore
 from etcdmesos.runtime import Runtime
+from etcdmesos.version import VERSION
 
 from . import backup_flags, programs
 from . import scheduler_flags as flags
@@ -154,7 +155,8 @@ def _run_controller(
             election.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: runtime.post(StopAsked()))
-        log.info("started", extra={"admin": f"{address}:{admin.port}", "master": values["master"]})
+        told = {"version": VERSION, "admin": f"{address}:{admin.port}", "master": values["master"]}
+        log.info("started", extra=told)
         status = runtime.run(TimerFired())
     if runtime.exit_reason:
         print(f"{flags.PROGRAM}: {runtime.exit_reason}", file=sys.stderr)

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from etcdmesos.cluster.report import STANDBY
+
 RELOAD_SECONDS = 2
 EVENTS_SHOWN = 20
 COLUMNS = {
@@ -69,11 +71,14 @@ def page(stats: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
     return _PAGE.format(
         **{key: shown[key] for key in _SHOWN},
         name=shown["cluster_name"],
-        colour="#2a7d2a" if stats["phase"] == "healthy" else "#b3541e",
+        colour=_colour(stats),
         findings=_list((finding["text"] for finding in stats["findings"]), "warning"),
         members=_table(
             COLUMNS.values(),
-            (("", [member[key] for key in COLUMNS]) for member in stats["members"]),
+            (
+                (_urgency(stats, member), [member[key] for key in COLUMNS])
+                for member in stats["members"]
+            ),
         ),
         history=_history(stats),
         events=_table(
@@ -95,6 +100,22 @@ _SHOWN = (
     "master",
     "role",
 )
+
+
+GREEN, AMBER, RED, GREY = "#2a7d2a", "#b3541e", "#b00020", "#666"
+
+
+def _colour(stats: Mapping[str, Any]) -> str:
+    """Across the room: all is well, look at it today, clients are failing; or nobody knows here."""
+    if stats["role"] == STANDBY:
+        return GREY
+    if stats["phase"] == "healthy":
+        return GREEN
+    return AMBER if stats["healthy"] else RED
+
+
+def _urgency(stats: Mapping[str, Any], member: Mapping[str, Any]) -> str:
+    return "" if member["serving"] or stats["role"] == STANDBY else "warning"
 
 
 def _event(event: Mapping[str, Any]) -> list[str]:

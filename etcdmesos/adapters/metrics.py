@@ -7,8 +7,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
@@ -18,6 +23,7 @@ from etcdmesos.cluster.backups import telling as backups
 from etcdmesos.cluster.findings import Kind
 from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.model import Model
+from etcdmesos.version import VERSION
 
 PREFIX = "etcd_mesos_"
 ROLES = ("leader", "standby", "suspended")
@@ -37,6 +43,8 @@ class Metrics(Collector):
         self._phases = phases
         self._registry = CollectorRegistry()
         self._registry.register(self)
+        # process_open_fds, process_resident_memory_bytes, process_start_time_seconds, …
+        ProcessCollector(registry=self._registry)
 
     def page(self, accept: str) -> tuple[bytes, str]:
         """(body, content type) for a scraper that accepts `accept`."""
@@ -50,13 +58,16 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """All of them, of one moment."""
         model, now = self._snapshot()
+        build = InfoMetricFamily(f"{PREFIX}build", "What this scheduler is", labels=["version"])
+        build.add_metric([VERSION], {})
+        yield build
         yield from _of_the_cluster(model, now)
         yield from _of_the_last_reseed(model, now)
         yield from _of_the_last_restore(model, now)
         yield from _of_backups(model, now)
         yield from _of_members(model, now)
         yield from _of_findings(model, now)
-        yield _one_of("role", "What this scheduler is", ROLES, report.role(model))
+        yield _one_of("role", "Whether this scheduler acts", ROLES, report.role(model))
         yield _one_of("phase", "The cluster's phase", self._phases, model.phase)
         events = CounterMetricFamily(
             f"{PREFIX}events", "Happenings since this scheduler started", labels=["kind"]

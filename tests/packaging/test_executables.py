@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -96,6 +97,14 @@ def test_it_runs_in_a_bare_environment_and_leaves_nothing_behind(name: str, tmp_
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.startswith(f"usage: {name}")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_its_version(name: str, tmp_path: Path) -> None:
+    """Though an executable holds no distribution that could be asked."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    answer = run_bare(executable(name), "-version", home=tmp_path)
+    assert (answer.returncode, answer.stdout) == (0, f"{name} {declared}\n")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -22,7 +22,7 @@ class DirectoryTarget:
 
     def way_in(self, file: str, *, size: int, seconds: float) -> WayIn:
         with _failures():
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             left = os.statvfs(self._folder)
         room = left.f_bavail * left.f_frsize
         if room < size:
@@ -60,7 +60,7 @@ class DirectoryTarget:
         assert len(content) <= SMALL_BYTES
         partial = self._folder / f".{file}.partial"
         with _failures():
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             with partial.open("wb") as stream:
                 stream.write(content)
                 stream.flush()
@@ -71,6 +71,10 @@ class DirectoryTarget:
     def delete(self, file: str) -> None:
         with _failures():
             (self._folder / file).unlink(missing_ok=True)
+
+    def _make_folder(self) -> None:
+        """For nobody else, unless it was there: a snapshot holds everything that is in etcd."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _make_durable(folder: Path) -> None:

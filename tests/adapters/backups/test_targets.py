@@ -10,6 +10,7 @@ import pytest
 
 from etcdmesos.adapters.backups import s3
 from etcdmesos.adapters.backups.choose import Access, opener
+from etcdmesos.adapters.backups.directory import DirectoryTarget
 from etcdmesos.adapters.backups.library import Library
 from etcdmesos.adapters.backups.target import Target, TargetFailed
 from etcdmesos.backups.manifest import Manifest
@@ -257,3 +258,12 @@ def test_what_is_restored_comes_as_it_was_sent(
             reason="is damaged: it does not end in its own hash",
         )
         assert here.sound(None, newest.name).name == older.name
+
+
+def test_a_folder_that_a_target_makes_is_for_its_user_alone(tmp_path: Path) -> None:
+    """A snapshot holds everything that is in etcd; a folder that was there stays as it was made."""
+    new, old = tmp_path / "new", tmp_path / "old"
+    old.mkdir(mode=0o755)
+    for folder in (new, old):
+        DirectoryTarget(folder).write("x.json", b"{}")
+    assert (new.stat().st_mode & 0o777, old.stat().st_mode & 0o777) == (0o700, 0o755)

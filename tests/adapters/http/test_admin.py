@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from etcdmesos.adapters.admin_posts import ASKED, BODY_BYTES
+from etcdmesos.adapters.dashboard import AMBER, GREEN, GREY, RED, page
 from etcdmesos.adapters.operator import Operator
 from etcdmesos.cluster.commands import AnswerOperator
 from etcdmesos.cluster.events import CommandDone, Event, UninstallAsked
@@ -197,6 +198,24 @@ def test_the_page_shows_how_it_stands_and_what_happened_last() -> None:
         assert escape(json.loads(standby.asked("GET", "/stats")[1])["why"]) in shown
         assert f"<td>{told['kind']}</td><td>{escape(told['text'])}</td>" in shown
         assert "this scheduler: standby" in shown
+
+
+@pytest.mark.parametrize(
+    ("stands", "colour"),
+    [
+        ({"role": "leader", "phase": "healthy", "healthy": 1}, GREEN),
+        ({"role": "leader", "phase": "degraded", "healthy": 1}, AMBER),
+        ({"role": "leader", "phase": "degraded", "healthy": 0}, RED),
+        ({"role": "leader", "phase": "lost", "healthy": 0}, RED),
+        ({"role": "standby", "phase": "recovering", "healthy": 0}, GREY),
+    ],
+)
+def test_the_page_is_red_while_clients_fail(
+    leader: Scheduler, stands: dict[str, object], colour: str
+) -> None:
+    """Serving with a member less is not the same as not serving; a standby does not know."""
+    stats = json.loads(leader.asked("GET", "/stats")[1])
+    assert f"background: {colour}" in page({**stats, **stands}, [])
 
 
 @pytest.mark.parametrize("after", ["-1", "x", "%0a", "1" * 30, "٣"])

@@ -9,6 +9,7 @@ from etcdmesos.adapters.event_log import KEPT, EventLog
 from etcdmesos.adapters.metrics import Metrics
 from etcdmesos.cluster.happenings import Happening, Kind
 from etcdmesos.cluster.model import Leadership, Model
+from etcdmesos.version import VERSION
 from tests.cluster import make
 
 START = make.CONTROLLER.start(make.settings())
@@ -49,6 +50,7 @@ def test_names_that_somebody_alerts_on() -> None:
         "findings,name=nospace",
         f"member_serving,hostname={make.member(1, 'a').hostname},member=etcd-1",
         "events_total,kind=phase",
+        f"build_info,version={VERSION}",
     ):
         assert f"etcd_mesos_{name}" in values
     assert values["etcd_mesos_cluster_size"] == 3
