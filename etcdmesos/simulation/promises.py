@@ -13,8 +13,8 @@ __all__ = ["Promise", "PromiseBroken"]
 
 
 class Promise(enum.Enum):
-    """A promise and its number in the design (H: of healing; L: of liveness; M: of Mesos' API;
-    E: the executor's; C: the core's own)."""
+    """A promise and its number in the design (B: of backups; H: of healing; L: of liveness; M: of
+    Mesos' API; E: the executor's; C: the core's own)."""
 
     NAMES = (
         "1",

@@ -23,6 +23,7 @@ from etcdmesos.simulation.facts import (
 )
 from etcdmesos.simulation.oracles.books import Books
 from etcdmesos.simulation.oracles.registry import oracle
+from etcdmesos.simulation.oracles.restore_books import under_way
 from etcdmesos.simulation.oracles.told import FRESH_INTERVALS, Told, names_a_leader
 from etcdmesos.simulation.promises import Promise
 
@@ -211,9 +212,10 @@ def announced_when_verified(books: Books, fact: Stored) -> Iterator[str]:
     before, after, told = books.durable, fact.record, books.to(fact.process)
     if before is None or before.generation == after.generation:
         return
-    if before.reseed is None and before.restore is None:
+    if before.reseed is None and under_way(before) is None:
         return
-    name = before.reseed.seed if before.reseed is not None else before.members[0].name
+    restored = next((member.name for member in before.members), "nobody")
+    name = before.reseed.seed if before.reseed is not None else restored
     word, listing = told.words.get(name), told.listing
     if [member.name for member in after.members] != [name]:
         yield f"the new cluster is recorded with others than {name}"

@@ -38,28 +38,23 @@ AS_SOON = 0.001
 def only_the_lost_are_restored(books: Books, fact: Stepped | Stored) -> Iterator[str]:
     """A restore is begun only by a scheduler that is connected, where every member was said to be
     dead and none runs, or where none ever was; and its members, with their ends, are kept apart."""
-    told = books.to(fact.process)
+    told, before, record = books.to(fact.process), books.durable, _record_of(fact)
     if isinstance(fact, Stepped):
-        loaded = fact.before.store.loaded and fact.step.save is not None
-        connected = told.subscribed and told.leads
-        if loaded and not connected and _begins(fact.before.record, fact.step.model.record):
+        before = fact.before.record
+        if fact.step.save is None or not fact.before.store.loaded:
+            return
+        if _begins(before, record) and not (told.subscribed and told.leads):
             yield "a restore is begun by a scheduler that is not connected"
-        return
-    before, record = books.durable, fact.record
     if not _begins(before, record):
         return
-    lost = before.members if before is not None else ()
-    for member in lost:
-        tasks = {task.id for task in member.tasks}
-        if not tasks <= told.dead:
+    kept = {m.name for m in record.lost_members if all(task.ended for task in m.tasks)}
+    for member in before.members if before is not None else ():
+        if not {task.id for task in member.tasks} <= told.dead:
             yield f"a restore is begun, and nobody has said that {member.name} is dead"
         if any(task.executor_id in books.running for task in member.tasks):
             yield f"a restore is begun, and {member.name} runs"
-    kept = {
-        member.name for member in record.lost_members if all(task.ended for task in member.tasks)
-    }
-    if missing := [member.name for member in lost if member.name not in kept]:
-        yield f"a restore is begun, and {', '.join(missing)} is forgotten"
+        if member.name not in kept:
+            yield f"a restore is begun, and the end of {member.name} is forgotten"
 
 
 @oracle(Promise.RESTORE, Stored)
@@ -226,9 +221,10 @@ def restores_are_told(books: Books, fact: Stored) -> Iterator[str]:
     """The write that makes the restored cluster the one in force says from what it was made, at
     which revision, what was seen before, and where the lost members' data lies."""
     before, after = books.durable, fact.record
-    if before is None or before.restore is None or before.generation == after.generation:
+    restore = under_way(before)
+    if before is None or restore is None or before.generation == after.generation:
         return
-    restore, told = before.restore, after.restores[-1] if after.restores else None
+    told = after.restores[-1] if after.restores else None
     point, made = restore.point, books.restores.restored.get(after.generation)
     if told is None or point is None or told.generation != after.generation:
         yield f"generation {after.generation} is in force, and nothing tells of the restore"
@@ -276,6 +272,10 @@ def the_restored_have_it_all(books: Books, fact: Settled) -> Iterator[str]:
         return
     if missing := made.keys - fact.keys:
         yield f"{len(missing)} keys of the backup are missing, such as {min(missing)}"
+
+
+def _record_of(fact: Stepped | Stored) -> Record:
+    return fact.record if isinstance(fact, Stored) else fact.step.model.record
 
 
 def _begins(before: Record | None, after: Record) -> bool:

@@ -14,6 +14,7 @@ from etcdmesos.simulation.planted import (
     removals,
     replacements,
     reseeds,
+    restores,
     waits,
 )
 from etcdmesos.simulation.planted.registry import PlantedBug, registered
@@ -29,6 +30,7 @@ _ROOMS = (
     removals,
     replacements,
     reseeds,
+    restores,
     waits,
 )
 """Imported for their bugs, which register themselves."""

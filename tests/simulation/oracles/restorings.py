@@ -224,7 +224,7 @@ REFUSED = (
     (
         "only_the_lost_are_restored",
         (*LOST, ORDERED, stored(CHOOSING, lost_members=make.SERVED.members)),
-        "etcd-1, etcd-2, etcd-3 is forgotten",
+        "the end of etcd-1 is forgotten",
     ),
     (
         "only_the_lost_are_restored",
@@ -234,7 +234,7 @@ REFUSED = (
     (
         "only_the_lost_are_restored",
         (*LOST, ORDERED, stored(CHOOSING, lost_members=SERVED.members[1:])),
-        "etcd-1 is forgotten",
+        "the end of etcd-1 is forgotten",
     ),
     ("restores_are_wanted", (*LOST, stored(UNASKED)), "a lost cluster is restored unasked"),
     ("restores_are_wanted", (given_up(), stored(NEXT_YEAR)), "it had been given up"),
