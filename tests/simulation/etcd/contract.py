@@ -77,8 +77,9 @@ class Cluster(Protocol):
         """A snapshot over the network."""
         ...
 
-    def restore(self, snapshot: object, number: int, token: str) -> None:
-        """Restore it as the only member `number`, whose directory is free."""
+    def restore(self, snapshot: object, number: int, token: str, *, bump: int = 0) -> None:
+        """Restore it as the only member `number`, whose directory is free; revisions go up by
+        `bump`."""
         ...
 
     def copy_data(self, number: int, to: int) -> None: ...

@@ -159,7 +159,7 @@ class Real:
         self._tool("etcdctl", endpoint, "snapshot", "save", str(path))
         return path
 
-    def restore(self, snapshot: object, number: int, token: str) -> None:
+    def restore(self, snapshot: object, number: int, token: str, *, bump: int = 0) -> None:
         process = self._process(number)
         tool = "etcdctl" if self.version.startswith("3.4") else "etcdutl"
         self._tool(
@@ -169,6 +169,7 @@ class Real:
             f"--initial-advertise-peer-urls={process.peer_url}",
             f"--initial-cluster-token={token}",
             f"--data-dir={process.folder / 'data'}",
+            *((f"--bump-revision={bump}", "--mark-compacted") if bump else ()),
         )
 
     def copy_data(self, number: int, to: int) -> None:

@@ -109,7 +109,7 @@ class Simulated:
     def snapshot(self, number: int) -> object:
         return self._ask(number, "snapshot")
 
-    def restore(self, snapshot: object, number: int, token: str) -> None:
+    def restore(self, snapshot: object, number: int, token: str, *, bump: int = 0) -> None:
         assert isinstance(snapshot, Snapshot)
         name = f"h{number}"
         if name not in self.world.network.parties:
@@ -120,6 +120,7 @@ class Simulated:
             name=f"m{number}",
             initial_cluster=f"m{number}={self.peer_url(number)}",
             token=token,
+            bump_revision=bump,
         )
         self.world.hosts[name].disk.write("/data", directory)
 

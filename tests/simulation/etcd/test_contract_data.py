@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from etcdmesos.adapters.etcd_gateway import GatewayError, ListedMember, Outcome
 from etcdmesos.etcd.member_health import Alarm
+from etcdmesos.simulation.etcd import Version
 from tests.simulation.etcd.contract import (
     Cluster,
     bootstrap,
@@ -101,6 +102,32 @@ def test_a_restore_under_a_new_token_is_another_cluster(cluster: Cluster) -> Non
     until(cluster, lambda: cluster.progress(0) is None)
     names = [member.name for member in listed(cluster.members(0, linearizable=True))]
     assert sorted(names) == ["m0", "m2"]
+
+
+def test_a_snapshot_can_be_restored_by_a_member_that_never_was(cluster: Cluster) -> None:
+    """Under another name, at another address; revisions go on above all that were ever seen, where
+    the tool can raise them."""
+    bootstrap(cluster, 3)
+    assert cluster.put(0, "a") == 2
+    assert cluster.put(0, "b") == 3
+    old = health(cluster, 0)
+    follower = next(n for n in range(3) if health(cluster, n).member_id != old.leader)
+    until(cluster, lambda: health(cluster, follower).revision == 3)
+    snapshot = cluster.snapshot(follower)
+    assert cluster.put(0, "missing") == 4
+    for number in range(3):
+        cluster.kill(number)
+    bump = 1000 if Version(cluster.version).bumps_revisions else 0
+    cluster.restore(snapshot, 8, "generation-2", bump=bump)
+    cluster.start(8, [8])
+    until(cluster, lambda: serves(cluster, 8))
+    seed = health(cluster, 8)
+    assert seed.cluster_id != old.cluster_id
+    assert seed.revision == 3 + bump
+    assert [member.name for member in listed(cluster.members(8, linearizable=True))] == ["m8"]
+    assert cluster.get(8, "b", serializable=False) == 3
+    assert cluster.get(8, "missing", serializable=False) == 0
+    assert cluster.put(8, "c") == 4 + bump
 
 
 def test_force_new_cluster_keeps_the_cluster_id(cluster: Cluster) -> None:
