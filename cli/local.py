@@ -138,7 +138,7 @@ def _mesos(values: Mapping[str, Any], work_dir: Path) -> Iterator[EmbeddedMesos]
                 )
             )
         except (ValueError, OSError) as error:
-            raise BadUsage(str(error)) from None
+            raise BadUsage(getattr(error, "strerror", None) or str(error)) from None
         yield mesos
 
 
@@ -150,8 +150,11 @@ def _prepare(given: str) -> Path:
     if path.exists() and any(path.iterdir()) and not (path / MARKER).exists():
         raise BadUsage(f"-work-dir={given}: is not empty and was not made by {PROGRAM}")
     shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    (path / MARKER).touch()
+    try:
+        path.mkdir(parents=True)
+        (path / MARKER).touch()
+    except OSError as error:
+        raise BadUsage(f"-work-dir={given}: {error.strerror}") from None
     return path
 
 

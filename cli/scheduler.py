@@ -87,14 +87,19 @@ def run(arguments: list[str]) -> int:
         log.warning(warning)
     sessions = ZooKeeperSessions(values["zk_session_timeout_seconds"])
     try:
-        return _run_beside(values, sessions, detector_of(values, sessions))
+        status, reason = _run_beside(values, sessions, detector_of(values, sessions))
     finally:
         sessions.close()
+    if reason:
+        # The last line, behind what is logged while things are closed: it is what people look at.
+        print(f"{flags.PROGRAM}: {reason}", file=sys.stderr)
+    return status
 
 
 def _run_beside(
     values: dict[str, Any], sessions: ZooKeeperSessions, detector: MasterDetector
-) -> int:
+) -> tuple[int, str]:
+    """(exit status, why it ended)"""
     address = values["address"] or _own_address(values, detector)
     files, relay = _programs(values), Relay()
     artifacts = ArtifactServer(files, address, values["artifact_port"], (relay.route,))
@@ -115,7 +120,7 @@ def _run_controller(
     artifacts: ArtifactServer,
     files: Mapping[str, Path],
     restore: Callable[..., RestorePort],
-) -> int:
+) -> tuple[int, str]:
     controller = Controller()
     # What people are told is stamped with the wall clock as it was now; nothing waits by it.
     settings = flags.settings(
@@ -158,9 +163,7 @@ def _run_controller(
         told = {"version": VERSION, "admin": f"{address}:{admin.port}", "master": values["master"]}
         log.info("started", extra=told)
         status = runtime.run(TimerFired())
-    if runtime.exit_reason:
-        print(f"{flags.PROGRAM}: {runtime.exit_reason}", file=sys.stderr)
-    return status
+    return status, runtime.exit_reason
 
 
 def _election(

@@ -26,6 +26,7 @@ from kazoo.exceptions import (
 from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE, READ_ACL_UNSAFE
 
+from etcdmesos.adapters.unrepeated import Unrepeated
 from etcdmesos.adapters.zookeeper_grant import overhear_grants
 from etcdmesos.errors import BadUsage, EtcdMesosError
 
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 # At DEBUG kazoo logs whole requests, the one that authenticates among them.
 _kazoo_logger = logging.getLogger("etcdmesos.adapters.zookeeper.kazoo")
 _kazoo_logger.setLevel(logging.INFO)
+# Two lines for each attempt to connect, and there is one every second.
+_kazoo_logger.addFilter(Unrepeated(anew="established"))
 
 _DEFAULT_PORT = 2181
 _RECONNECT = {"max_tries": -1, "delay": 0.05, "backoff": 2, "max_delay": 1.0}

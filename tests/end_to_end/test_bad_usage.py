@@ -97,6 +97,12 @@ def test_a_folder_that_is_not_ours_is_not_emptied(tmp_path: Path) -> None:
     assert (tmp_path / "precious").exists()
 
 
+def test_a_folder_that_cannot_be_made_is_a_bad_flag() -> None:
+    """The line names the flag."""
+    line = refused("etcd-mesos-local", "-mesos-only", "-work-dir=/dev/null/x")
+    assert line.startswith("etcd-mesos-local: -work-dir=/dev/null/x: ")
+
+
 def test_the_executor_started_by_hand_says_where_it_belongs() -> None:
     """Outside Mesos it cannot do anything."""
     assert "MESOS_" in refused("etcd-mesos-executor")
