@@ -263,6 +263,24 @@ def releases_others_before_the_seed_serves() -> Cores:
     return _then(change)
 
 
+@planted("the_best_is_the_seed", "losses_are_admitted")
+def takes_the_first_survivor() -> Cores:
+    """How far each survivor's log goes is not compared."""
+
+    def lie(model: Model, _: float) -> Mapping[str, Any]:
+        reports = {
+            i: evolve(
+                report,
+                commit_index=0,
+                snapshot=report.snapshot and evolve(report.snapshot, applied_index=0, revision=0),
+            )
+            for i, report in model.reports.items()
+        }
+        return {"reports": reports}
+
+    return _believing(lie)
+
+
 @planted("attempts_have_their_own_generations")
 def reuses_the_generation() -> Cores:
     """The next seed after a failed one is tried in the same generation."""
