@@ -18,7 +18,11 @@ from etcdmesos.simulation.promises import PromiseBroken
 from etcdmesos.simulation.schedule import Outcome, settle
 from etcdmesos.simulation.swarm import draw
 from etcdmesos.simulation.world import World
-from tests.simulation.test_unequal_survivors import one_is_behind
+from tests.simulation.worst_moments import (
+    a_removal_is_in_flight,
+    a_stranger_votes,
+    one_is_behind,
+)
 
 SEEDS_MAX = 2000
 WHERE_FOUND = {
@@ -142,6 +146,8 @@ WHERE_FOUND = {
 
 
 STORIES: Mapping[str, Callable[[Cores], World]] = {
+    "forgets_the_change_in_flight": a_removal_is_in_flight,
+    "forgets_voters_added_by_hand": a_stranger_votes,
     "takes_the_first_survivor": one_is_behind,
 }
 """Of bugs that need what chance seldom brings about: a world in which it happens."""

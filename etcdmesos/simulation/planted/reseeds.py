@@ -179,6 +179,18 @@ def counts_the_unreachable_as_dead() -> Cores:
     return _believing(lie)
 
 
+@planted("others_are_dead_or_held", "reseeds_only_when_quorum_is_gone")
+def forgets_the_change_in_flight() -> Cores:
+    """Only the recorded voters count, though a removal in flight may have shrunk the quorum."""
+    return _believing_of_the_record(lambda _model, _now: {"change": None})
+
+
+@planted("others_are_dead_or_held", "reseeds_only_when_quorum_is_gone")
+def forgets_voters_added_by_hand() -> Cores:
+    """The quorum is that of our own members, as if the target size could not be exceeded."""
+    return _believing_of_the_record(lambda _model, _now: {"foreign_voters": ()})
+
+
 # How it is carried out
 
 
