@@ -57,9 +57,9 @@ class Controller:
     def _finish(self, before: Model, draft: Draft) -> Step[Model, Record]:
         """Number the save, check the promises, and let the step out."""
         record, save = draft.model.record, None
-        if any(isinstance(command, Exit) for command in draft.commands):
+        exits = tuple(c for c in draft.commands if isinstance(c, Exit))
+        if exits:
             # The last word: whatever else the step holds is left to the next scheduler.
-            exits = tuple(c for c in draft.commands if isinstance(c, Exit))
             return Step(model=draft.model, commands=exits)
         stored = draft.event.record if isinstance(draft.event, RecordLoaded) else before.record
         # A change of etcd's list is fenced by nothing but this: right after a confirmed write of

@@ -7,10 +7,6 @@ rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import update_wrapper
-from typing import TypeVar, TypeVarTuple
-
 from attrs import evolve, frozen
 
 from etcdmesos.cluster.commands import ProbeMember, ProbeProgress
@@ -18,12 +14,9 @@ from etcdmesos.cluster.episode import Stage
 from etcdmesos.cluster.model import Draft, MemberView, Model
 from etcdmesos.cluster.quorum import has_quorum, tolerated
 from etcdmesos.cluster.record import Member, Record, Role, Step
+from etcdmesos.cluster.remembering import remembering
 from etcdmesos.etcd.member_health import Alarm, MemberHealth
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
-
-V = TypeVar("V")
-Ts = TypeVarTuple("Ts")
-T = TypeVar("T")
 
 FRESH_INTERVALS = 3
 """A probe's result counts for this many intervals; after that nobody knows."""
@@ -51,21 +44,7 @@ class Assessment:
     """Those that serving voters named lately, sorted."""
 
 
-def _remembering(work_out: Callable[[V, *Ts], T]) -> Callable[[V, *Ts], T]:
-    """The guards and plans of one step ask the same of the same value, many times over."""
-    last: tuple[V, tuple[*Ts], T] | None = None
-
-    def remembered(value: V, *more: *Ts) -> T:
-        nonlocal last
-        known = last
-        if known is None or known[0] is not value or known[1] != more:
-            last = known = (value, more, work_out(value, *more))
-        return known[2]
-
-    return update_wrapper(remembered, work_out)
-
-
-@_remembering
+@remembering
 def voters(record: Record) -> tuple[Member, ...]:
     """The voters of the configuration in force, as recorded."""
     return tuple(
@@ -79,7 +58,7 @@ def serves(record: Record, health: MemberHealth) -> bool:
     return health.serving_voter and record.cluster_id in ("", health.cluster_id)
 
 
-@_remembering
+@remembering
 def assess(model: Model, now: float) -> Assessment:
     """How the cluster stands at `now`, from the probes that are still fresh."""
     record = model.record
@@ -122,7 +101,7 @@ def statuses(model: Model, member: Member) -> list[TaskStatus]:
     return [model.tasks[task.id] for task in member.tasks if task.id in model.tasks]
 
 
-@_remembering
+@remembering
 def leader_ended(model: Model, leader: str) -> bool:
     """Whether the member with etcd's id `leader` is proven to have ended.
 
@@ -166,8 +145,8 @@ def plan_probes(draft: Draft) -> Draft:
 
 
 def _worth_probing(model: Model, member: Member) -> bool:
-    heard = statuses(model, member)
-    return bool(heard) and not any(status.dead for status in heard)
+    ended = [status.dead for status in statuses(model, member)]
+    return bool(ended) and not any(ended)
 
 
 def _plan_member_probe(draft: Draft, member: Member) -> Draft:
@@ -205,7 +184,7 @@ def _between_leaders(model: Model, view: MemberView, now: float) -> float | None
     return settings.probe_interval_settling if steps_down else settings.probe_interval_joining
 
 
-@_remembering
+@remembering
 def _too_many_ended(model: Model) -> bool:
     config = voters(model.record)
     return sum(model.ended(member) for member in config) > tolerated(len(config))

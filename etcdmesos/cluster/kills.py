@@ -17,8 +17,9 @@ def plan_kills(draft: Draft) -> Draft:
     """Ask for the end of every task that must end and is due to be asked."""
     if not draft.model.mesos.subscribed:
         return draft  # the framework is over, and its tasks with it
-    for task_id, kill in sorted({**_of_removed_members(draft), **draft.model.kills}.items()):
-        draft = _ask(draft, task_id, kill)
+    kills = {**_of_removed_members(draft), **draft.model.kills}
+    for task_id in sorted(kills):
+        draft = _ask(draft, task_id, kills[task_id])
     return draft
 
 

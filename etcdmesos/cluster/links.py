@@ -106,13 +106,15 @@ def _reconcile_out_of_reach(draft: Draft) -> Draft:
     One that ended unseen is not told of again by itself: only an answer says that it is gone.
     """
     mesos, model = draft.model.mesos, draft.model
+    if mesos.unaccounted or not model.out_of_reach:
+        return draft
     pairs = tuple(
         (task.id, task.agent_id)
         for member in model.record.members
         for task in member.tasks
         if task.id in model.out_of_reach
     )
-    if mesos.unaccounted or not pairs:
+    if not pairs:
         return draft
     if draft.now < mesos.reconcile_away_at:
         return draft.waking(mesos.reconcile_away_at)

@@ -20,7 +20,7 @@ from etcdmesos.cluster.model import Draft, Model
 from etcdmesos.cluster.record import Change, Kind, Member, Step
 from etcdmesos.cluster.repairs import (
     Repair,
-    ailing,
+    ailments,
     learner,
     next_repair,
     strangers,
@@ -146,7 +146,7 @@ def place_wanted(model: Model, now: float) -> bool:
         return False
     if learner(record) is not None and not model.places:
         return False
-    well = sum(not ailing(model, member, now) for member in record.members)
+    well = len(record.members) - len(ailments(model, now))
     return well < record.target_size or bool(model.places)
 
 

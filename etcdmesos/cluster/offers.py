@@ -13,7 +13,7 @@ from etcdmesos.cluster.membership import place_wanted
 from etcdmesos.cluster.model import Draft, Model, without
 from etcdmesos.cluster.placement import shortage, suitable
 from etcdmesos.cluster.record import Member
-from etcdmesos.cluster.repairs import ailing
+from etcdmesos.cluster.repairs import ailments
 
 
 def plan_offers(draft: Draft) -> Draft:
@@ -73,10 +73,11 @@ def _staying(draft: Draft) -> list[Member]:
     comes again only after they are gone.
     """
     model = draft.model
+    leaving = ailments(model, draft.now)
     return [
         member
         for member in model.record.members
-        if member.name not in model.places and not ailing(model, member, draft.now)
+        if member.name not in model.places and member.name not in leaving
     ]
 
 
@@ -107,5 +108,6 @@ def _may_serve(model: Model, offer_id: str, staying: Sequence[Member]) -> bool:
         return False
     if offer.agent_id in model.ruled_out:
         return False
-    others = sum(held.offer.agent_id == offer.agent_id for held in model.offers.values()) > 1
-    return others or suitable(offer, model.settings)
+    if suitable(offer, model.settings):
+        return True
+    return sum(held.offer.agent_id == offer.agent_id for held in model.offers.values()) > 1

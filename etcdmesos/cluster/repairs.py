@@ -7,6 +7,8 @@ then is a learner added, and promoted once it has caught up (etcd.io: FAQ, runti
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from attrs import frozen
 
 from etcdmesos.cluster.alarms import corrupt
@@ -14,6 +16,7 @@ from etcdmesos.cluster.health import Assessment
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.quorum import has_quorum
 from etcdmesos.cluster.record import Kind, Member, Record, Role, Step
+from etcdmesos.cluster.remembering import remembering
 from etcdmesos.etcd.member_list import ListedMember, MemberList
 
 CAUGHT_UP = 0.9
@@ -73,6 +76,13 @@ def ailing(model: Model, member: Member, now: float) -> str:
     if member.step is Step.VOTER and now - apart >= settings.member_timeout:
         return f"did not agree with the others for {settings.member_timeout:g} s"
     return ""
+
+
+@remembering
+def ailments(model: Model, now: float) -> Mapping[str, str]:
+    """By name, the members that are to be replaced, and why."""
+    found = {member.name: ailing(model, member, now) for member in model.record.members}
+    return {name: why for name, why in found.items() if why}
 
 
 def may_remove(entry: ListedMember, listing: MemberList, serving: frozenset[str]) -> bool:
@@ -172,7 +182,7 @@ def _dead_voter(model: Model, listing: MemberList, state: Assessment, now: float
     if joining is not None and not _started(model, joining, listing):
         return None
     for member in model.record.members:
-        trouble = ailing(model, member, now) if member.role is Role.VOTER else ""
+        trouble = ailments(model, now).get(member.name, "") if member.role is Role.VOTER else ""
         entry = entry_of(member, listing) if trouble else None
         if entry is not None:
             others = serving_ids(model, state, now) - {entry.id}

@@ -16,7 +16,7 @@ from etcdmesos.cluster.links import obstacle
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.rebuild import obstacle_to_rebuild
 from etcdmesos.cluster.record import Kind, Step
-from etcdmesos.cluster.repairs import ailing, learner, strangers
+from etcdmesos.cluster.repairs import ailments, learner, strangers
 from etcdmesos.cluster.reseed import telling
 from etcdmesos.cluster.restore.permission import automatic
 from etcdmesos.cluster.restore.telling import of_the_failure, of_the_restore, places
@@ -155,7 +155,7 @@ def _stuck(model: Model, now: float) -> list[str]:
         waits.append("waits for another leader")
     elif waiting := awaited(model, now):
         waits.append(waiting)
-    elif any(ailing(model, member, now) for member in record.members) and view.listing:
+    elif ailments(model, now) and view.listing:
         waits.append("no member can be removed while the others are no quorum of the rest")
     if view.failure:
         waits.append(f"etcd said: {view.failure}")

@@ -23,6 +23,8 @@ from etcdmesos.executor.settings import Settings
 from etcdmesos.step import Event, Step
 
 CHART = "executor"
+WORKS = (ReadLog, RunCopy, FetchSnapshot, RestoreSeed, PutBack)
+"""Commands that work on a member's data."""
 
 
 def check(before: Model, step: Step[Model, ExecutorRecord]) -> None:
@@ -55,8 +57,7 @@ def _check_hold(step: Step[Model, ExecutorRecord], starts: bool) -> None:
         raise BrokenPromise("etcd would be started on data that is being worked on")
     if starts and model.spec is not None and model.spec.restores:
         raise BrokenPromise("etcd would be started empty where a backup is to be restored")
-    works = ReadLog | RunCopy | FetchSnapshot | RestoreSeed | PutBack
-    work = [command for command in step.commands if isinstance(command, works)]
+    work = [command for command in step.commands if isinstance(command, WORKS)]
     if len(work) > 1 or (work and model.etcd.process is not Process.NONE):
         raise BrokenPromise("data would be worked on that is in use")
     copies = [command for command in work if isinstance(command, RunCopy | FetchSnapshot)]

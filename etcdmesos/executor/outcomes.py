@@ -29,6 +29,8 @@ from etcdmesos.executor.retention import kept_removed
 from etcdmesos.executor.settings import UPDATE_RETRY_AFTER
 from etcdmesos.step import Command
 
+OUTCOMES = (CommandDone, CommandFailed, CommandUnknown)
+
 
 def start_failed(draft: Draft) -> bool:
     """What failed is the start of etcd."""
@@ -44,7 +46,7 @@ def start_failed(draft: Draft) -> bool:
 def take_outcome(draft: Draft) -> Draft:
     """A command under way has ended, with or without what it was for."""
     event, etcd = draft.event, draft.model.etcd
-    assert isinstance(event, CommandDone | CommandFailed | CommandUnknown)
+    assert isinstance(event, OUTCOMES)
     match event.command:
         case SendUpdate(update=update):
             return _sent(draft, update.uuid, done=isinstance(event, CommandDone))

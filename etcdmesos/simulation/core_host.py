@@ -320,12 +320,12 @@ class CoreHost(Generic[M, R]):
         if isinstance(command, LoadRecord):
             self._blocked = True
             self._store.load(self._load_ended)
+        elif (port := self._ports.get(type(command))) is not None:
+            port.submit(command)
         elif isinstance(command, DeleteRecord | PutRecordAside):
             self._erase(command)
         elif isinstance(command, Exit):
             self.exit_status, self.exit_reason = command.status, command.reason
-        elif (port := self._ports.get(type(command))) is not None:
-            port.submit(command)
         else:
             self.post(CommandFailed(command=command, reason="no port carries this out"))
 

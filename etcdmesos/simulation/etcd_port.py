@@ -26,6 +26,7 @@ from etcdmesos.step import Command, CommandDone, CommandFailed, CommandUnknown, 
 
 __all__ = ["EtcdPort"]
 
+RECONFIGURES = (AddLearner, PromoteLearner, RemoveMember)
 CHANGE_TIMEOUT = 5.0
 """Seconds, as the real adapter's for the list and for changes."""
 
@@ -94,7 +95,7 @@ class EtcdPort:
 
     def _told(self, command: Command, event: Callable[[Any], Event]) -> Callable[[Any], None]:
         """Posts `event` of an answer, and what is known when there is none."""
-        changes = isinstance(command, AddLearner | PromoteLearner | RemoveMember)
+        changes = isinstance(command, RECONFIGURES)
 
         def tell(answer: Any) -> None:
             if not isinstance(answer, GatewayError):

@@ -293,18 +293,19 @@ class Observer:
         alive = {e.first.id for e in world.mesos.executors()}
         record = world.books.durable
         listed = self._members.listed(record)
+        lost = self._members.lost_majority(record, alive)
         return f.Settled(
             now=world.scheduler.now,
             model=world.scheduler.model,
             alive=frozenset(alive),
             keys=self._keys_served(record),
-            lost_majority=self._members.lost_majority(record, alive),
+            lost_majority=lost,
             voters=sum(not member.learner for member in listed) if listed else None,
             listed=len(listed) if listed else None,
             leaders=sum(self._leads(one, record) for one in world.schedulers),
             unsaid=self._unsaid(),
             data=self._data(),
-            sound=self._sound(record, alive),
+            sound=not lost or self._sound(record, alive),  # else nobody asks
             operator=world.options.operator,
             restorable=not _healthy(world) and bool(world.operator.restorable()),
             restored_on_demand=world.options.restore_answered,

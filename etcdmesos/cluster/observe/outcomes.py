@@ -17,11 +17,13 @@ from etcdmesos.cluster.observe.store import uninstalled
 from etcdmesos.cluster.restore.observe import settle as restore_settled
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 
+OUTCOMES = (e.CommandDone, e.CommandFailed, e.CommandUnknown)
+
 
 def take_outcome(draft: Draft) -> Draft:
     """Note how a command ended that did not end in an observation."""
     event = draft.event
-    assert isinstance(event, e.CommandDone | e.CommandFailed | e.CommandUnknown)
+    assert isinstance(event, OUTCOMES)
     settle = _SETTLES.get(type(event.command))
     return draft if settle is None else settle(draft, event.command)
 

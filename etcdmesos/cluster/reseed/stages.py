@@ -37,12 +37,10 @@ def pending(model: Model) -> bool:
     """Whether the attempt on record has something to do: all but a release of members that nobody
     can reach."""
     reseed = model.record.reseed
-    if reseed is None:
-        return False
+    if reseed is None or reseed.stage is not Stage.RELEASING:
+        return reseed is not None
     reach = {member.name for member in in_reach(model)}
-    return reseed.stage is not Stage.RELEASING or any(
-        member.name in reach for member in not_released(model)
-    )
+    return any(member.name in reach for member in not_released(model))
 
 
 def plan_reseed(draft: Draft) -> Draft:

@@ -22,6 +22,9 @@ from etcdmesos.simulation.oracles.backup_books import BackupBooks
 from etcdmesos.simulation.oracles.restore_books import RestoreBooks
 from etcdmesos.simulation.oracles.told import RECONFIGURES, Told, hear
 
+USES = (c.Launch, c.Decline)
+"""Commands after which an offer is not in hand any more."""
+
 
 @frozen
 class Running:
@@ -129,7 +132,7 @@ def _stepped(books: Books, fact: f.Stepped) -> None:
     if isinstance(fact.event, e.BackupCounted):
         books.backups.over(fact.process, fact.event.manifest.name)
     for command in fact.step.commands:
-        if isinstance(command, c.Launch | c.Decline):
+        if isinstance(command, USES):
             told.offered -= set(command.offer_ids)
         elif isinstance(command, c.Kill):
             told.asked[command.task_id] = fact.now
