@@ -38,7 +38,7 @@ def structured(kind: Any, data: Any, where: str = "") -> Any:
 
     A field that is missing must have a default, and one that is not known is an error.
     """
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    origin, arguments = _parts(kind)
     if origin in (typing.Union, types.UnionType):
         [other] = [one for one in arguments if one is not type(None)]
         return None if data is None else structured(other, data, where)
@@ -65,6 +65,11 @@ def _structured_fields(kind: Any, data: dict[str, Any], where: str) -> Any:
         return kind(**given)
     except TypeError as error:
         raise ValueError(str(error)) from error
+
+
+@cache
+def _parts(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    return typing.get_origin(kind), typing.get_args(kind)
 
 
 @cache

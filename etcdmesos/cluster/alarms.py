@@ -20,6 +20,7 @@ def kinds_of(model: Model, member: Member, now: float) -> list[str]:
     return [alarm.kind for alarm in assess(model, now).alarms if alarm.member_id == member.id]
 
 
-def corrupt(model: Model, member: Member, now: float) -> bool:
-    """Whether etcd found the data of `member` to differ from the others'."""
-    return bool(assess(model, now).alarms) and CORRUPT in kinds_of(model, member, now)
+def corrupt(model: Model, now: float) -> frozenset[str]:
+    """The ids of members whose data etcd found to differ from the others'."""
+    alarms = assess(model, now).alarms
+    return frozenset(alarm.member_id for alarm in alarms if alarm.kind == CORRUPT)

@@ -212,8 +212,9 @@ class Record:
     def owner(self, task_id: str) -> Member | None:
         """The member one of whose tasks is `task_id`."""
         for member in self.members:
-            if any(task.id == task_id for task in member.tasks):
-                return member
+            for task in member.tasks:
+                if task.id == task_id:
+                    return member
         return None
 
     @property

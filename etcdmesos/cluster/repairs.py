@@ -48,7 +48,10 @@ def next_repair(model: Model, listing: MemberList, state: Assessment, now: float
 
 def learner(record: Record) -> Member | None:
     """The member on its way to becoming a voter; there is one at most."""
-    return next((m for m in record.members if m.role is Role.LEARNER), None)
+    for member in record.members:  # a loop: asked many times a step
+        if member.role is Role.LEARNER:
+            return member
+    return None
 
 
 def ailing(model: Model, member: Member, now: float) -> str:
@@ -56,7 +59,7 @@ def ailing(model: Model, member: Member, now: float) -> str:
     settings = model.settings
     if model.ended(member):
         return "is dead"
-    if corrupt(model, member, now):
+    if member.id in corrupt(model, now):
         return "holds other data than the others"
     for task in member.tasks:
         since = model.out_of_reach.get(task.id)
@@ -101,7 +104,7 @@ def serving_ids(model: Model, state: Assessment, now: float) -> frozenset[str]:
     return frozenset(
         m.id
         for m in model.record.members
-        if m.name in state.agreeing and m.id and not corrupt(model, m, now)
+        if m.name in state.agreeing and m.id and m.id not in corrupt(model, now)
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from etcdmesos.mesos.resources import Json
 
@@ -68,6 +68,12 @@ class TaskStatus:
     """What its executor says of it; None when it says nothing."""
     data: str = ""
     """What the executor attached, base64 as sent."""
+    dead: bool = field(init=False, eq=False, repr=False)
+    """True when this status proves that the task does not run and never will."""
+
+    @dead.default
+    def _proves_the_end(self) -> bool:
+        return self.state in DEAD or self.state in REFUSED
 
     @classmethod
     def from_json(cls, data: Json) -> TaskStatus:
@@ -84,11 +90,6 @@ class TaskStatus:
             healthy=data.get("healthy"),
             data=data.get("data", ""),
         )
-
-    @property
-    def dead(self) -> bool:
-        """True when this status proves that the task does not run and never will."""
-        return self.state in DEAD or self.state in REFUSED
 
     @property
     def out_of_reach(self) -> bool:

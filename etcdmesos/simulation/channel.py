@@ -46,8 +46,8 @@ class End:
     """One end of a connection: `send` from here, `on_end` when the other end is gone."""
 
     __slots__ = (
-        "_channels", "_held_since", "_last", "_queue", "_timer", "closed", "on_end", "other",
-        "party",
+        "_channels", "_clock", "_held_since", "_last", "_network", "_queue", "_timer", "closed",
+        "on_end", "other", "party",
     )  # fmt: skip
 
     other: End
@@ -57,6 +57,7 @@ class End:
         self.closed = False
         self.on_end: Callable[[], None] | None = None
         self._channels = channels
+        self._network, self._clock = channels.network, channels.network.clock
         # What is on its way to this end.
         self._queue: deque[tuple[float, Callable[..., object], Any]] = deque()
         self._last = 0.0
@@ -67,7 +68,7 @@ class End:
         """Have `function(*arguments)` called at the other end, after all that was sent before."""
         if self.closed:
             return
-        network = self._channels.network
+        network = self._network
         extra = 0.0
         if network.fate is not None and self.party != self.other.party:
             fate = network.fate(Message.PEER, self.party, self.other.party)
@@ -78,25 +79,26 @@ class End:
         self._queue_there(extra, function, arguments)
 
     def _queue_there(self, extra: float, function: Callable[..., object], arguments: Any) -> None:
-        network, there = self._channels.network, self.other
-        delay = network.latency(self.party, there.party) + extra
-        due = max(network.clock.now + delay, there._last)
+        there = self.other
+        delay = self._network.latency(self.party, there.party) + extra
+        due = self._clock.now + delay
+        if due < there._last:
+            due = there._last
         there._last = due
         there._queue.append((due, function, arguments))
         if there._timer is None or not there._timer.pending:
-            there._timer = network.clock.call_at(due, there.pump)
+            there._timer = self._clock.call_at(due, there.pump)
 
     def pump(self) -> None:
         """Deliver what is due here."""
-        network, queue = self._channels.network, self._queue
-        now = network.clock.now
+        queue, now = self._queue, self._clock.now
         while queue:
             due, function, arguments = queue[0]
             if due > now:
                 if self._timer is None or not self._timer.pending:
-                    self._timer = network.clock.call_at(due, self.pump)
+                    self._timer = self._clock.call_at(due, self.pump)
                 return
-            if not network.is_open(self.other.party, self.party):
+            if not self._network.is_open(self.other.party, self.party):
                 if self._held_since is None:
                     self._held_since = now
                 self._channels.hold_up(self)
@@ -111,7 +113,7 @@ class End:
     def given_up(self) -> bool:
         """Whether what was sent from here has been waiting so long that TCP gives up."""
         since = self.other._held_since
-        return since is not None and self._channels.network.clock.now - since > GIVEN_UP_AFTER
+        return since is not None and self._clock.now - since > GIVEN_UP_AFTER
 
     def close(self) -> None:
         """This end's process closes it, or has ended."""
@@ -119,7 +121,7 @@ class End:
             return
         self.closed = True
         self._queue.clear()
-        if not self._channels.network.is_open(self.party, self.party):
+        if not self._network.is_open(self.party, self.party):
             # Without power, what had not left is lost, too.
             self.other._queue.clear()
         self._queue_there(0.0, self.other._ended, ())
@@ -135,7 +137,7 @@ class End:
         """The connection breaks: both ends learn of it, what is on its way is lost."""
         for end in (self, self.other):
             end._queue.clear()
-            self._channels.network.clock.call_after(0.0, end._ended)
+            self._clock.call_after(0.0, end._ended)
 
 
 class Channel:

@@ -61,14 +61,16 @@ def _note_serving(draft: Draft, member: Member, health: MemberHealth) -> Draft:
     if model.record.restore is not None:
         return draft  # announced once it is verified
     if health.serving_voter and member.step is not Step.REMOVING:
-        updated = evolve(
-            member,
-            id=health.member_id,
-            role=Role.VOTER,
-            step=Step.VOTER,
-            etcd_version=health.version,
-        )
-        draft = draft.recording_member(updated)
+        known = (member.id, member.role, member.step, member.etcd_version)
+        if known != (health.member_id, Role.VOTER, Step.VOTER, health.version):
+            updated = evolve(
+                member,
+                id=health.member_id,
+                role=Role.VOTER,
+                step=Step.VOTER,
+                etcd_version=health.version,
+            )
+            draft = draft.recording_member(updated)
         cluster_id = model.record.cluster_id or health.cluster_id
         if not model.record.served or not model.record.cluster_id:
             draft = draft.recording(served=True, cluster_id=cluster_id)

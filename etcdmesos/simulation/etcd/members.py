@@ -50,6 +50,8 @@ class Member:
 
     def published(self, name: str, client_urls: tuple[str, ...]) -> Member:
         """This member, once it has told its name."""
+        if (self.name, self.client_urls) == (name, client_urls):
+            return self
         return evolve(self, name=name, client_urls=client_urls)
 
 

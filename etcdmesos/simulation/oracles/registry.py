@@ -56,18 +56,19 @@ class Judge:
 
     def __init__(self, books: Books, oracles: Iterable[Oracle]) -> None:
         self.books = books
-        self._by_kind: dict[type[Fact], list[Oracle]] = {}
+        self._by_kind: dict[type[Fact], list[tuple[str, Judgement, Promise]]] = {}
         for one in oracles:
             books.checks[one.name] = 0
             for kind in one.kinds:
-                self._by_kind.setdefault(kind, []).append(one)
+                asked = self._by_kind.setdefault(kind, [])
+                asked.append((one.name, one.judge, one.promise))
 
     def see(self, fact: Fact) -> None:
         """Raises PromiseBroken, quoting the promise, if an oracle finds fault with the fact."""
-        books = self.books
+        books, checks = self.books, self.books.checks
         books.hear(fact)
-        for one in self._by_kind.get(type(fact), ()):
-            books.checks[one.name] += 1
-            for detail in one.judge(books, fact):
-                raise PromiseBroken(one.promise, one.name, detail)
+        for name, judge, promise in self._by_kind.get(type(fact), ()):
+            checks[name] += 1
+            for detail in judge(books, fact):
+                raise PromiseBroken(promise, name, detail)
         books.note(fact)
