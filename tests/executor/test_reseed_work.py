@@ -245,7 +245,9 @@ def test_a_copy_that_is_not_wanted_any_more_is_ended(
         pytest.skip("one version is enough")
     (tmp_path / DATA / "member/wal").mkdir(parents=True)
     script = tmp_path / "etcd"
-    script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 1000\n")
+    # Whole when it is there: a file that is only opened is there, too.
+    write_pid = f"echo $$ > {tmp_path}/new && mv {tmp_path}/new {tmp_path}/pid"
+    script.write_text(f"#!/bin/sh\n{write_pid}\nexec sleep 1000\n")
     script.chmod(0o755)
     work = Reseed(posted, sandbox=tmp_path, binary="etcd")
     work.submit(COPY)
