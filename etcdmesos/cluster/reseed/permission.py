@@ -56,10 +56,10 @@ def may_begin(model: Model, now: float) -> Verdict:
     if not settings.auto_reseed:
         return Verdict(granted=False, why="waits for POST /reseed, as -auto-reseed=false")
     if learners := only_learners(model):
-        setback = model.record.reseed_setback
-        before = f" (before: {setback})" if setback else ""
+        left, setback = only_left(learners), model.record.reseed_setback
+        before = f" (before: {setback})" if setback and left not in setback else ""
         waits = "waits for POST /reseed, or for its end to restore something instead"
-        return Verdict(granted=False, why=f"{waits}, as {only_left(learners)}{before}")
+        return Verdict(granted=False, why=f"{waits}, as {left}{before}")
     failures = model.record.reseed_failures
     again = watch.since + doubling(settings.reseed_again, settings.reseed_again_most, failures)
     if now < again:
