@@ -2,12 +2,14 @@
 
     python bench/backup.py -mebibytes 256 -runs 3 ETCD …
     python bench/backup.py -s3 http://127.0.0.1:8080 bucket KEY:SECRET ETCD …
+    PYTHONPATH=. python bench/backup.py -webhdfs ETCD …
 
 The floor is `etcdctl snapshot save` followed by an HTTP PUT of the file (in blocks of 1 MiB, by a
 process of its own).  Ours is the executor's adapter in a process of its own, streaming to the same
 server; then the same adapter as the scheduler has, reading the backup back and checking it, in a
 third one.  Each prints by how much its memory grew (RSS, in MiB).  With -s3 both go to that server,
-by pre-signed URLs; without it, to a small one of ours.
+by pre-signed URLs; with -webhdfs to the DataNode's address that the tests' WebHDFS server names;
+without either, to a small one of ours.
 """
 
 from __future__ import annotations
@@ -34,10 +36,12 @@ from etcdmesos.adapters.backups.http_put import HttpTarget
 from etcdmesos.adapters.backups.library import Library
 from etcdmesos.adapters.backups.s3 import S3Target, account
 from etcdmesos.adapters.backups.target import Target
+from etcdmesos.adapters.backups.webhdfs import WebHdfsTarget
 from etcdmesos.adapters.etcd_snapshot import LiveSnapshot
 from etcdmesos.adapters.http_exchange import Limits
 from etcdmesos.orders import Means, WayIn
 
+WEBHDFS = "webhdfs"
 LIMITS = Limits(idle=60.0, total=600.0)
 BLOCK = 1024 * 1024
 NAME = "20261122T204500Z-0a0b0c0d-g1-e1"
@@ -87,6 +91,15 @@ def serve(folder: Path, told: Connection) -> None:
     server.serve_forever()
 
 
+def serve_webhdfs(folder: Path, told: Connection) -> None:
+    """Run the tests' NameNode and DataNode; tells their port."""
+    from tests.adapters.backups.peers import FileServer, WebHdfsHandler
+
+    server = FileServer(folder, WebHdfsHandler)
+    told.send(server.server_address[1])
+    server.serve_forever()
+
+
 def resident() -> float:
     """This process' memory in MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -107,7 +120,11 @@ def stream(client_url: str, url: str) -> None:
 
 
 def target_of(words: tuple[str, ...]) -> Target:
-    """Of an HTTP server's address; or of S3's endpoint, bucket and KEY:SECRET."""
+    """Of an HTTP server's address; of `webhdfs` and its; or of S3's endpoint, bucket and
+    KEY:SECRET."""
+    if words[0] == WEBHDFS:
+        namenode = words[1].removeprefix("http://")
+        return WebHdfsTarget(namenode, "/bench", user="etcd", delegation="")
     if len(words) == 1:
         return HttpTarget(words[0], authorization="", upload_authorization="")
     endpoint, bucket, secrets = words
@@ -189,6 +206,7 @@ def main() -> None:
     parser.add_argument("-mebibytes", type=int, default=256)
     parser.add_argument("-runs", type=int, default=3)
     parser.add_argument("-s3", nargs=3, metavar=("ENDPOINT", "BUCKET", "KEY:SECRET"))
+    parser.add_argument("-webhdfs", action="store_true")
     parser.add_argument("etcd", nargs="+", type=Path)
     options = parser.parse_args()
     columns = ("MiB sending", "MiB reading", "read back", "save", "upload", "ours", "floor")
@@ -196,10 +214,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name, block_of_ports() as block:
             folder = Path(name)
             ours, theirs = _SPAWN.Pipe()
-            server = _SPAWN.Process(target=serve, args=(folder, theirs), daemon=True)
+            work = serve_webhdfs if options.webhdfs else serve
+            server = _SPAWN.Process(target=work, args=(folder, theirs), daemon=True)
             server.start()
             address = f"http://127.0.0.1:{ours.recv()}"
-            store = tuple(options.s3) if options.s3 else (address,)
+            store = (WEBHDFS, address) if options.webhdfs else tuple(options.s3 or [address])
             [member] = start_bare_cluster(etcd.resolve(), 1, folder, block)
             try:
                 fill(member.client, options.mebibytes)
