@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from etcdmesos.chart import parse
+from etcdmesos.chart_definition import parse
 from etcdmesos.chart_picture import markdown
 from etcdmesos.errors import BadChart
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from etcdmesos.chart import Definition, Row
+from etcdmesos.chart_definition import Definition, Row
 
 
 def markdown(definition: Definition) -> str:

@@ -23,6 +23,7 @@ LINES_OF_A_FILE = 400
 CORE = (
     "version.py",
     "chart.py",
+    "chart_definition.py",
     "chart_yaml.py",
     "chart_picture.py",
     "draft.py",

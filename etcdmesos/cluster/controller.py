@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from etcdmesos.chart import Chart, Definition, read
+from etcdmesos.chart import Chart
+from etcdmesos.chart_definition import Definition, read
 from etcdmesos.cluster.actions import ACTIONS
 from etcdmesos.cluster.guards import GUARDS
 from etcdmesos.cluster.model import Draft, Leadership, Model

@@ -5,7 +5,8 @@ Nothing else changes a model.  How an event makes its way through the chart is i
 
 from __future__ import annotations
 
-from etcdmesos.chart import Chart, Definition, read
+from etcdmesos.chart import Chart
+from etcdmesos.chart_definition import Definition, read
 from etcdmesos.draft import react
 from etcdmesos.errors import BrokenPromise
 from etcdmesos.executor.actions import ACTIONS

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from etcdmesos.chart import Chart, Definition, Fired, parse
+from etcdmesos.chart import Chart, Fired
+from etcdmesos.chart_definition import Definition, parse
 from etcdmesos.errors import IllegalEvent
 
 TEXT = """

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from etcdmesos.chart import Chart, parse
+from etcdmesos.chart import Chart
+from etcdmesos.chart_definition import parse
 from etcdmesos.errors import BadChart
 
 GOOD = """

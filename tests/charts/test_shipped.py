@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from etcdmesos.chart import Definition, parse, read
+from etcdmesos.chart_definition import Definition, parse, read
 from etcdmesos.chart_picture import markdown
 from etcdmesos.chart_yaml import load
 from etcdmesos.cluster import events

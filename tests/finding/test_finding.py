@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etcdmesos.chart import read
+from etcdmesos.chart_definition import read
 from etcdmesos.etcd.member_list import MemberList
 from etcdmesos.finding.choice import Answers, NotFound, choose
 from etcdmesos.finding.cluster import Cluster

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from etcdmesos.chart import Definition
+from etcdmesos.chart_definition import Definition
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.actions import ACTIONS
 from etcdmesos.cluster.commands import Kill, Launch, Subscribe

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 
 from attrs import evolve, frozen
 
-from etcdmesos.chart import Chart, Definition, read
+from etcdmesos.chart import Chart
+from etcdmesos.chart_definition import Definition, read
 from etcdmesos.cluster import actions as cluster_actions
 from etcdmesos.cluster import controller as cluster
 from etcdmesos.cluster import guards as cluster_guards
