@@ -27,7 +27,7 @@ from tests.simulation.worst_moments import (
 SEEDS_MAX = 2000
 WHERE_FOUND = {
     "a_failed_probe_is_the_last": 0,
-    "a_failed_update_is_not_repeated": 128,
+    "a_failed_update_is_not_repeated": 303,
     "a_leader_is_progress": 9,
     "a_quorum_is_healthy": 0,
     "a_standby_takes_the_record_over": 0,
@@ -68,7 +68,7 @@ WHERE_FOUND = {
     "forgets_the_task_of_the_removed": 16,
     "forgets_who_was_lost": 26,
     "gang_members_disagree": 0,
-    "gives_backups_up": 26,
+    "gives_backups_up": 72,
     "gives_up_a_quorum": 124,
     "goes_on_without_its_session": 20,
     "heals_after_a_good_backup": 47,
@@ -120,7 +120,7 @@ WHERE_FOUND = {
     "says_the_end_before_etcd_is_reaped": 28,
     "seeds_before_it_is_on_record": 5,
     "seeds_with_force": 0,
-    "skips_the_reconciliation": 14,
+    "skips_the_reconciliation": 47,
     "starts_a_second_etcd": 5,
     "starts_again_without_its_data": 9,
     "starts_what_is_held": 1,

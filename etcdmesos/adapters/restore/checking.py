@@ -21,7 +21,7 @@ def checked(command: CheckBackup, library: Library) -> Event:
         return BackupDamaged(source=source, name=error.name, reason=error.reason)
     except NoSuchBackup as error:
         return BackupDamaged(source=source, name="", reason=str(error))
-    return BackupChecked(source=source, point=_point(manifest))
+    return BackupChecked(source=source, point=point_of(manifest))
 
 
 def _sound(command: CheckBackup, library: Library) -> Manifest:
@@ -35,7 +35,8 @@ def _sound(command: CheckBackup, library: Library) -> Manifest:
     return manifest
 
 
-def _point(manifest: Manifest) -> Point:
+def point_of(manifest: Manifest) -> Point:
+    """What a restore goes by, of a backup."""
     return Point(
         name=manifest.name,
         revision=manifest.revision,

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import evolve
 
 from etcdmesos import orders
+from etcdmesos.adapters.restore.checking import point_of
 from etcdmesos.backups.source import NoSuchBackup, Source, Unsound, choose
 from etcdmesos.cluster.actions import ACTIONS
 from etcdmesos.cluster.commands import SendMessage
@@ -15,7 +16,7 @@ from etcdmesos.cluster.events import RestoreAsked
 from etcdmesos.cluster.model import Draft
 from etcdmesos.cluster.reseed.ordering import seeding
 from etcdmesos.cluster.restore.beginning import begin
-from etcdmesos.cluster.restore.episode import Point, Restore, Stage
+from etcdmesos.cluster.restore.episode import Restore, Stage
 from etcdmesos.cluster.restore.permission import origin_wanted, refusal, under_way
 from etcdmesos.cluster.restore.stages import chosen
 from etcdmesos.simulation.options import Cores
@@ -95,14 +96,7 @@ def restores_what_nobody_read_back() -> Cores:
             made = choose(catalogue, restore.source, origin_wanted(model, restore.source))
         except (NoSuchBackup, Unsound):
             return ACTIONS["plan_restore"](draft)
-        point = Point(
-            name=made.name,
-            revision=made.revision,
-            taken_at=made.taken_at,
-            size=made.size,
-            sha256=made.sha256,
-        )
-        return chosen(draft, restore, point)
+        return chosen(draft, restore, point_of(made))
 
     return scheduler_with(actions={"plan_restore": act})
 

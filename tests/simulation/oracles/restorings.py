@@ -8,7 +8,6 @@ from attrs import evolve
 
 from etcdmesos import orders
 from etcdmesos.backups.source import Source
-from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.record import Record
 from etcdmesos.cluster.record import Step as MemberStep
@@ -17,6 +16,7 @@ from etcdmesos.mesos.statuses import TaskState, TaskStatus
 from etcdmesos.simulation import facts as f
 from etcdmesos.simulation.options import Options
 from tests.simulation.oracles import backed_up, make
+from tests.simulation.oracles.reseedings import ordered
 
 NAME = backed_up.name()
 POINT = Point(name=NAME, revision=1, taken_at=0.0, size=1, sha256="ab")
@@ -98,11 +98,6 @@ def started(**changes: Any) -> f.EtcdStarted:
 
 def launched(held: Record) -> f.Released:
     return make.released(make.launch(held))
-
-
-def ordered(order: orders.Order) -> f.Released:
-    data = orders.encode(order)
-    return make.released(c.SendMessage(executor_id="x", agent_id="a", data=data))
 
 
 def ended(
