@@ -307,7 +307,7 @@ class Observer:
             data=self._data(),
             sound=not lost or self._sound(record, alive),  # else nobody asks
             operator=world.options.operator,
-            restorable=not _healthy(world) and bool(world.operator.restorable()),
+            restorable=_awaits_people(world) and bool(world.operator.restorable()),
             restored_on_demand=world.options.restore_answered,
         )
 
@@ -394,7 +394,7 @@ def contents(data: DataDirectory) -> object:
     )
 
 
-def _healthy(world: World) -> bool:
-    """Whether the scheduler in charge says so; then nobody asks for backups."""
+def _awaits_people(world: World) -> bool:
+    """Whether it matters to anybody what could be restored."""
     model = world.scheduler.model
-    return model is not None and model.phase == "healthy"
+    return world.options.restore_answered and model is not None and model.phase != "healthy"

@@ -19,7 +19,7 @@ from etcdmesos.cluster.settings import Settings
 from etcdmesos.mesos.offers import Offer
 from etcdmesos.simulation import facts as f
 from etcdmesos.simulation.oracles.backup_books import BackupBooks
-from etcdmesos.simulation.oracles.restore_books import RestoreBooks
+from etcdmesos.simulation.oracles.restore_books import TOLD_OF_RESTORES, RestoreBooks
 from etcdmesos.simulation.oracles.told import RECONFIGURES, Told, hear
 
 USES = (c.Launch, c.Decline)
@@ -113,7 +113,8 @@ class Books:
         """Take in what a fact says was told to somebody."""
         if isinstance(fact, f.Stepped):
             hear(self.to(fact.process), fact, self.settings)
-            self.restores.heard(fact.process, fact.event)
+            if isinstance(fact.event, TOLD_OF_RESTORES):
+                self.restores.heard(fact.process, fact.event)
             if isinstance(fact.event, e.OffersReceived):
                 self.agents |= {offer.agent_id: offer for offer in fact.event.offers}
             if fact.step.model.phase != fact.before.phase:

@@ -13,7 +13,10 @@ from etcdmesos.cluster.restore.episode import Restore, Stage
 from etcdmesos.simulation.facts import DataRestored
 from etcdmesos.step import Event
 
-__all__ = ["Attempt", "Grown", "RestoreBooks", "under_way"]
+__all__ = ["TOLD_OF_RESTORES", "Attempt", "Grown", "RestoreBooks", "under_way"]
+
+TOLD_OF_RESTORES = (BackupChecked, RestoreAsked)
+"""Events that say something of a restore."""
 
 
 @frozen

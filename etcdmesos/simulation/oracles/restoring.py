@@ -38,11 +38,11 @@ AS_SOON = 0.001
 def only_the_lost_are_restored(books: Books, fact: Stepped | Stored) -> Iterator[str]:
     """A restore is begun only by a scheduler that is connected, where every member was said to be
     dead and none runs, or where none ever was; and its members, with their ends, are kept apart."""
+    if isinstance(fact, Stepped) and (fact.step.save is None or not fact.before.store.loaded):
+        return
     told, before, record = books.to(fact.process), books.durable, _record_of(fact)
     if isinstance(fact, Stepped):
         before = fact.before.record
-        if fact.step.save is None or not fact.before.store.loaded:
-            return
         if _begins(before, record) and not (told.subscribed and told.leads):
             yield "a restore is begun by a scheduler that is not connected"
     if not _begins(before, record):
