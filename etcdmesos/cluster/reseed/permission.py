@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from attrs import frozen
 
 from etcdmesos.backoff import doubling
+from etcdmesos.cluster.health import assess
 from etcdmesos.cluster.model import Model
 from etcdmesos.cluster.record import Member
 from etcdmesos.cluster.reseed.quorum_loss import quorum_gone
@@ -39,7 +40,12 @@ class Verdict:
 def obstacle(model: Model, now: float) -> str:
     """Why nobody could reseed at the moment, not even on the operator's word; "" when it can be."""
     if not quorum_gone(model, now):
-        return "quorum is not gone"
+        if assess(model, now).serving:
+            return "quorum is not gone"
+        return (
+            "nobody is seen to serve, but quorum is not known to be gone: a leader may live, or "
+            "Mesos calls a quorum of the members well"
+        )
     if model.settings.artifacts.restorer is None:
         return "this scheduler has no etcdutl (before etcd 3.5: etcdctl) to restore a snapshot with"
     if not in_reach(model):
