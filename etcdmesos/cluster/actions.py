@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from etcdmesos.cluster.backups import observe as backups
 from etcdmesos.cluster.backups.taking import look_at_backups, plan_backups
 from etcdmesos.cluster.bootstrap import plan_bootstrap
-from etcdmesos.cluster.health import plan_probes
 from etcdmesos.cluster.kills import plan_kills
 from etcdmesos.cluster.links import keep_links
 from etcdmesos.cluster.membership import plan_membership
@@ -24,6 +23,7 @@ from etcdmesos.cluster.observe import (
     tasks,
 )
 from etcdmesos.cluster.offers import plan_offers
+from etcdmesos.cluster.probes import plan_probes
 from etcdmesos.cluster.rebuild import plan_rebuild
 from etcdmesos.cluster.reseed.beginning import watch_quorum
 from etcdmesos.cluster.reseed.quorum_loss import stop_watching

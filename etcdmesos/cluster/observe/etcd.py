@@ -5,9 +5,10 @@ from __future__ import annotations
 from attrs import evolve
 
 from etcdmesos.cluster import events as e
-from etcdmesos.cluster.health import next_moment, next_probe_at, serves
+from etcdmesos.cluster.health import serves
 from etcdmesos.cluster.model import Draft, MemberView, ProgressView
 from etcdmesos.cluster.observe.event import event_of
+from etcdmesos.cluster.probes import next_moment, next_probe_at
 from etcdmesos.cluster.record import Member, Role, Step
 from etcdmesos.cluster.repairs import strangers
 from etcdmesos.etcd.member_health import MemberHealth

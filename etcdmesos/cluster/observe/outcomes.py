@@ -10,10 +10,10 @@ from etcdmesos.backoff import doubling
 from etcdmesos.cluster import commands as c
 from etcdmesos.cluster import events as e
 from etcdmesos.cluster.backups.observe import settle
-from etcdmesos.cluster.health import next_probe_at
 from etcdmesos.cluster.model import Draft, StoreLink
 from etcdmesos.cluster.observe.mesos import framework_removed, not_subscribed
 from etcdmesos.cluster.observe.store import uninstalled
+from etcdmesos.cluster.probes import next_probe_at
 from etcdmesos.cluster.restore.observe import settle as restore_settled
 from etcdmesos.mesos.statuses import TaskState, TaskStatus
 
