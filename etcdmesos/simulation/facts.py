@@ -120,7 +120,7 @@ class EtcdStarted(Fact):
     again: bool = False
     """This executor has started an etcd before."""
     held: bool = False
-    """The executor's disk says that its member is held."""
+    """The executor's disk said that its member is held when it asked for this etcd."""
     forced: bool = False
     """With `--force-new-cluster`."""
     founds: bool = False

@@ -13,7 +13,7 @@ from attrs import define
 from etcdmesos import orders
 from etcdmesos.backups.manifest import Manifest
 from etcdmesos.cluster.record import Record, decode
-from etcdmesos.executor.commands import RestoreSeed, SendUpdate
+from etcdmesos.executor.commands import RestoreSeed, SendUpdate, StartEtcd
 from etcdmesos.executor.controller import Controller
 from etcdmesos.executor.events import MemberProbed, MessageReceived
 from etcdmesos.executor.model import ExecutorRecord, Model
@@ -48,6 +48,8 @@ class _ExecutorView:
     served: bool = False
     started: bool = False
     removed: bool = False
+    held: bool = False
+    """When it last asked for its etcd to be started."""
 
 
 class WatchedExecutor(Controller):
@@ -127,7 +129,9 @@ class Observer:
         if before.phase != step.model.phase:
             self._world.say(f"executor {task_id}", f"{before.phase} -> {step.model.phase}")
         for command in step.commands:
-            if isinstance(command, SendUpdate):
+            if isinstance(command, StartEtcd):
+                view.held = step.model.record.held is not None
+            elif isinstance(command, SendUpdate):
                 update = command.update
                 self._world.say(f"executor {task_id}", f"says {update.state} {update.message}")
                 self._world.see(
@@ -209,7 +213,7 @@ class Observer:
                 directory=f"{process.host.name}:{process.options.data_directory}",
                 removed=view.removed,
                 again=again,
-                held=view.model.record.held is not None,
+                held=view.held,
                 forced=process.options.force_new_cluster,
                 founds=data is None and process.options.initial_cluster_state == "new",
                 cluster_id=hexadecimal(data.cluster_id) if data is not None else "",
@@ -307,7 +311,7 @@ class Observer:
             data=self._data(),
             sound=not lost or self._sound(record, alive),  # else nobody asks
             operator=world.options.operator,
-            restorable=_awaits_people(world) and bool(world.operator.restorable()),
+            restorable=world.operator.can_restore(),
             restored_on_demand=world.options.restore_answered,
         )
 
@@ -392,9 +396,3 @@ def contents(data: DataDirectory) -> object:
         (log.base_index, log.base_term, tuple(log.entries)),
         (sorted(data.only_in_backend), data.damaged),
     )
-
-
-def _awaits_people(world: World) -> bool:
-    """Whether it matters to anybody what could be restored."""
-    model = world.scheduler.model
-    return world.options.restore_answered and model is not None and model.phase != "healthy"

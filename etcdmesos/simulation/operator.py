@@ -80,6 +80,10 @@ class Operator:
             return ()
         return storage.sound_ones(origin_of(record.framework_id) if record.served else "")
 
+    def can_restore(self) -> bool:
+        """Whether he answers what is lost, and there is a backup."""
+        return self._world.options.restore_answered and bool(self.restorable())
+
     def restore_when_asked(self) -> None:
         """From now on, order a restore whenever that is what is waited for, and there is a backup:
         of the newest; and when nothing came of that, of the newest that is whole."""

@@ -26,6 +26,7 @@ REGRESSIONS = {
     10: "a member whose agent left for good only 'did not answer'",
     23: "the same, with one member",
     3243: "a restore forgot how members had ended, and dead ones were called healthy",
+    6559: "a start that was asked for before the hold was taken for one after it",
 }
 """Seeds that once found a bug, and which."""
 
