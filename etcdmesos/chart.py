@@ -8,16 +8,14 @@ chart makes of it.
 
 `transitions` is held to what is safe in it: actions run as `before` callbacks, so that an error
 leaves the phase as it was; nothing is queued, nothing is created by itself, nothing is resolved
-from a string at run time.  It makes every change of phase; the actions of a row that stays, as
-nearly all do, are run without it.
+from a string at run time.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import transitions
 from attrs import frozen
@@ -32,7 +30,8 @@ Guard = Callable[[D], bool]
 Action = Callable[[D], D]
 
 
-class Fired(NamedTuple, Generic[D]):
+@frozen(kw_only=True)
+class Fired(Generic[D]):
     """The outcome of one event: the phase after it, the draft, and the row taken, if any."""
 
     phase: str
@@ -56,16 +55,16 @@ class Chart(Generic[D]):
         _check_names(definition, guards, actions)
         self.definition = definition
         self._cursor: _Cursor[D] = _Cursor(definition.initial)
-        self._ignored = _verdicts(definition.ignored)
-        self._impossible = _verdicts(definition.impossible)
-        rows = [
-            _Runnable(row, [guards[g] for g in row.guards], [actions[a] for a in row.actions])
-            for row in definition.rows
-        ]
-        self._cells: dict[tuple[str, str], list[_Runnable[D]]] = {}
-        for one in rows:
-            for phase in one.row.phases:
-                self._cells.setdefault((phase, one.row.on), []).append(one)
+        self._ignored = _cells(definition.ignored)
+        self._impossible = _cells(definition.impossible)
+        self._asked = {
+            (phase, event): tuple(
+                tuple(guards[name] for name in row.guards)
+                for row in definition.rows_of(phase, event)
+            )
+            for phase in definition.phases
+            for event in definition.reviews
+        }
         self._machine = transitions.Machine(
             model=self._cursor,
             states=list(definition.phases),
@@ -76,13 +75,13 @@ class Chart(Generic[D]):
             queued=False,
             ignore_invalid_triggers=False,
         )
-        for one in rows:
+        for row in definition.rows:
             self._machine.add_transition(
-                trigger=one.row.on,
-                source=list(one.row.phases),
-                dest=one.row.to,
-                conditions=partial(_asked, self._cursor, one),
-                before=partial(_acted, self._cursor, one),
+                trigger=row.on,
+                source=list(row.phases),
+                dest=row.to,
+                conditions=_asks(self._cursor, [guards[name] for name in row.guards]),
+                before=_does(self._cursor, row, [actions[name] for name in row.actions]),
             )
 
     def fire(self, phase: str, event: str, draft: D) -> Fired[D]:
@@ -91,48 +90,26 @@ class Chart(Generic[D]):
         Raises IllegalEvent when the chart calls that impossible, and whatever a guard or an action
         raises; the caller keeps its old phase and draft then.
         """
-        cell = self._cells.get((phase, event))
-        if cell is None:
-            if (phase, event) in self._ignored:
-                return Fired(phase, draft, None)
-            why = self._impossible.get((phase, event), "the chart does not know it")
+        if (phase, event) in self._ignored:
+            return Fired(phase=phase, draft=draft, row=None)
+        if (phase, event) in self._impossible:
+            why = self._impossible[phase, event]
             raise IllegalEvent(f"{event} cannot happen while {phase}: {why}")
+        if phase not in self.definition.phases or event not in self._machine.events:
+            raise IllegalEvent(f"the chart knows no {event} while {phase}")
+        asked = self._asked.get((phase, event))
+        # Most reviews change nothing, which the guards say sooner than `transitions` does.
+        if asked is not None and not any(_hold(row, draft) for row in asked):
+            return Fired(phase=phase, draft=draft, row=None)
         cursor = self._cursor
         if cursor.busy:
             raise IllegalEvent(f"{event} fired from within another event's action")
-        for one in cell:
-            if one.holds(draft):
-                break
-        else:
-            return Fired(phase, draft, None)
-        cursor.phase, cursor.draft, cursor.row, cursor.busy = phase, draft, None, True
+        cursor.enter(phase, draft)
         try:
-            if one.row.to is None:
-                return Fired(phase, one.act(draft), one.row)
             self._machine.events[event].trigger(cursor)
         finally:
             cursor.busy = False
-        return Fired(cursor.phase, cursor.draft, cursor.row)
-
-
-@frozen
-class _Runnable(Generic[D]):
-    """A row with its names resolved."""
-
-    row: Row
-    guards: list[Guard[D]]
-    actions: list[Action[D]]
-
-    def holds(self, draft: D) -> bool:
-        for guard in self.guards:  # noqa: SIM110 (`all` takes twice as long; this is asked most)
-            if not guard(draft):
-                return False
-        return True
-
-    def act(self, draft: D) -> D:
-        for action in self.actions:
-            draft = action(draft)
-        return draft
+        return Fired(phase=cursor.phase, draft=cursor.draft, row=cursor.row)
 
 
 class _Cursor(Generic[D]):
@@ -145,13 +122,36 @@ class _Cursor(Generic[D]):
         self.row: Row | None = None
         self.busy = False
 
+    def enter(self, phase: str, draft: D) -> None:
+        self.phase, self.draft, self.row, self.busy = phase, draft, None, True
 
-def _asked(cursor: _Cursor[D], one: _Runnable[D], _: transitions.EventData) -> bool:
-    return one.holds(cursor.draft)
+
+# One callback for a row's guards and one for its actions: `transitions` takes longer to call back
+# than most of them take.
 
 
-def _acted(cursor: _Cursor[D], one: _Runnable[D], _: transitions.EventData) -> None:
-    cursor.row, cursor.draft = one.row, one.act(cursor.draft)
+def _hold(guards: Iterable[Guard[D]], draft: D) -> bool:
+    for guard in guards:  # noqa: SIM110 (`all` takes twice as long, and this is asked most)
+        if not guard(draft):
+            return False
+    return True
+
+
+def _asks(
+    cursor: _Cursor[D], guards: list[Guard[D]]
+) -> Callable[[transitions.EventData], bool] | None:
+    return (lambda _: _hold(guards, cursor.draft)) if guards else None
+
+
+def _does(
+    cursor: _Cursor[D], row: Row, actions: list[Action[D]]
+) -> Callable[[transitions.EventData], None]:
+    def act(_: transitions.EventData) -> None:
+        cursor.row = row
+        for action in actions:
+            cursor.draft = action(cursor.draft)
+
+    return act
 
 
 def _check_names(
@@ -168,5 +168,5 @@ def _check_names(
             raise BadChart(f"{origin}: {kind} {', '.join(unused)} is never used")
 
 
-def _verdicts(verdicts: Iterable[Verdict]) -> Mapping[tuple[str, str], str]:
+def _cells(verdicts: Iterable[Verdict]) -> Mapping[tuple[str, str], str]:
     return {(phase, verdict.on): verdict.why for verdict in verdicts for phase in verdict.phases}
