@@ -39,7 +39,7 @@ class Masters:
         """Another contender; returns its znode."""
         host, port = address.split(":")
         info = json.dumps({"address": {"ip": host, "port": int(port)}}).encode()
-        self._session.ask(lambda client: client.exists_async("/"), wait_seconds=10.0)
+        self._session.ask(lambda client: client.exists_async("/"), wait_seconds=60.0)
         self._session.make_path(self.path)
         znode = f"{self.path}/json.info_"
         made = self._session.ask(
@@ -124,7 +124,7 @@ def test_a_watch_tells_what_changes_and_ends(
                 until(lambda: len(seen) == 2, "the change is told")
             finally:
                 found.close()
-                watching.join(20.0)
+                watching.join(60.0)
             assert not watching.is_alive()
         assert [one.cluster_id for one in seen] == [id_of(etcd), id_of(another)]
         assert seen[1].client_urls == (url_of(another),)

@@ -144,7 +144,7 @@ class Backups:
         return made
 
 
-def later(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def later(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

@@ -13,9 +13,9 @@ from etcdmesos.adapters.etcd_gateway import GatewayError, ListedMember, MemberLi
 from etcdmesos.etcd.member_health import MemberHealth
 
 TOKEN = "etcd-cluster"
-HEARTBEAT, ELECTION = 20, 200
-"""Milliseconds."""
-PATIENCE = 4.0
+HEARTBEAT, ELECTION = 40, 400
+"""Milliseconds.  Shorter, and a real leader on a busy machine is deposed for nothing."""
+PATIENCE = 10.0
 """Seconds a call waits by default."""
 SILENCE = 0.5
 """Seconds after which no answer to Status is taken for none at all."""
@@ -86,7 +86,7 @@ class Cluster(Protocol):
     def wipe(self, number: int) -> None: ...
 
 
-def until(cluster: Cluster, condition: Callable[[], object], seconds: float = 15.0) -> None:
+def until(cluster: Cluster, condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until the condition holds."""
     for _ in range(int(seconds / 0.03)):
         if condition():

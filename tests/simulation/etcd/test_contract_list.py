@@ -6,6 +6,8 @@ must keep these true on the real one; whoever learns a new fact about it adds it
 
 from __future__ import annotations
 
+import time
+
 from etcdmesos.adapters.etcd_gateway import ListedMember, Outcome
 from tests.simulation.etcd.contract import (
     HEALTHY_AFTER,
@@ -75,9 +77,14 @@ def test_a_learner_goes_on_naming_a_dead_leader(cluster: Cluster) -> None:
 
 def test_changes_of_the_list(cluster: Cluster) -> None:
     """Adds and removals look at who is connected; removed members end and never come back."""
+    began = time.monotonic()
     bootstrap(cluster, 5)
     unhealthy = Outcome.REFUSED, "etcdserver: unhealthy cluster"
-    assert error(cluster.add(0, 5)) == unhealthy, "not connected for long enough"
+    answer = cluster.add(0, 5)
+    if time.monotonic() - began < HEALTHY_AFTER - 1.0:
+        assert error(answer) == unhealthy, "not connected for long enough"
+    elif isinstance(answer, ListedMember):  # A busy machine took so long.
+        assert cluster.remove(0, answer.id) is None
     cluster.wait(HEALTHY_AFTER)
     not_found = Outcome.REFUSED, "etcdserver: member not found"
     assert error(cluster.remove(0, "00000000000000ff")) == not_found

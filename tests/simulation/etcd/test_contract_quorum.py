@@ -127,4 +127,4 @@ def test_leadership_is_handed_over(cluster: Cluster) -> None:
     until(cluster, lambda: leader_of(cluster, range(3)) == new)
     cluster.terminate(new)
     assert ends(cluster, new) == -15
-    until(cluster, lambda: health(cluster, old).leader not in ("", new_id), 5.0)
+    until(cluster, lambda: health(cluster, old).leader not in ("", new_id))
