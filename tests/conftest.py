@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-# A slow or shared machine is no finding, so there is no deadline per example in any profile.
+# A slow or shared machine is no finding: no deadline per example, and none for drawing them.
 settings.register_profile(
     "dev",
     max_examples=60,
@@ -24,6 +24,7 @@ settings.register_profile(
     deadline=None,
     derandomize=True,
     print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile(
     "ci",

@@ -44,7 +44,7 @@ def target(place: Access) -> Target:
 
 
 def content(target: Target, file: str) -> bytes:
-    with target.read(file, seconds=10.0) as blocks:
+    with target.read(file, seconds=60.0) as blocks:
         return b"".join(blocks)
 
 
@@ -73,7 +73,7 @@ def backup(target: Target, library: Library, sent: bytes) -> Manifest:
     way = target.way_in(file, size=len(sent), seconds=60.0)
     target.finish(file, way, send(way, sent))
     made = manifest(name, sent)
-    library.count(made, seconds=10.0)
+    library.count(made, seconds=60.0)
     return made
 
 
@@ -142,7 +142,7 @@ def test_what_comes_back_otherwise_never_counts(target: Target, wrong: str) -> N
     way = target.way_in(name + ".db", size=len(sent), seconds=60.0)
     target.finish(name + ".db", way, send(way, stored))
     with pytest.raises(TargetFailed, match="damaged"):
-        library.count(manifest(name, sent), seconds=10.0)
+        library.count(manifest(name, sent), seconds=60.0)
     assert library.catalogue().backups == ()
 
 

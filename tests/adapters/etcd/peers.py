@@ -19,7 +19,7 @@ def post(url: str, path: str, request: dict[str, str]) -> dict[str, Any]:
     """One call of the JSON gateway by other means than ours; its answer or complaint."""
     body = json.dumps(request).encode()
     try:
-        answer = _direct.open(url + path, body, timeout=5)
+        answer = _direct.open(url + path, body, timeout=60)
     except urllib.error.HTTPError as error:
         answer = error
     with answer:

@@ -46,7 +46,7 @@ def in_pieces(size: int) -> list[bytes]:
     return [DATABASE[at : at + size] for at in range(0, len(DATABASE), size)]
 
 
-def read(url: str, *, idle_seconds: float = 5.0, seconds: float = 10.0) -> bytes:
+def read(url: str, *, idle_seconds: float = 60.0, seconds: float = 60.0) -> bytes:
     with LiveSnapshot(url, idle_seconds=idle_seconds, seconds=seconds) as snapshot:
         data = b"".join(snapshot)
         assert len(data) == snapshot.size
@@ -114,7 +114,7 @@ def test_memory_does_not_grow_with_the_size() -> None:
     with peer(serving(Answer(data=pieces()))) as url:
         tracemalloc.start()
         try:
-            with LiveSnapshot(url, idle_seconds=10.0, seconds=60.0) as snapshot:
+            with LiveSnapshot(url, idle_seconds=60.0, seconds=60.0) as snapshot:
                 received = sum(map(len, snapshot))
             _, peak = tracemalloc.get_traced_memory()
         finally:
@@ -128,7 +128,7 @@ def test_a_wrong_hash_is_found_before_the_hash_is_given() -> None:
     """Whoever does not get the last bytes has no snapshot."""
     with peer(serving(Answer(data=stream(in_pieces(32 * 1024), bytes(32))))) as url:
         given: list[bytes] = []
-        with LiveSnapshot(url, idle_seconds=5.0, seconds=10.0) as snapshot:
+        with LiveSnapshot(url, idle_seconds=60.0, seconds=60.0) as snapshot:
             with pytest.raises(SnapshotFailed, match="does not match the hash"):
                 given.extend(snapshot)
         assert sum(map(len, given)) < snapshot.size

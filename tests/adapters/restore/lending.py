@@ -31,7 +31,7 @@ from etcdmesos.step import Command, Event
 from tests.adapters.backups.places import CLUSTER, send
 
 ORIGIN = origin_of("framework")
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @contextmanager
