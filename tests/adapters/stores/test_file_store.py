@@ -27,6 +27,7 @@ from etcdmesos.errors import (
     SaveUnknown,
     StoreUnavailable,
 )
+from tests.real_etcd import until
 
 RECORD = Record(cluster_name="test", framework_name="etcd-test", target_size=3)
 NEXT = evolve(RECORD, epoch=1)
@@ -167,15 +168,19 @@ def test_killed_at_any_moment_a_whole_record_is_left(store: FileStore, tmp_path:
     sequence = 0
     for _ in range(15):
         with program(WRITER, tmp_path) as writer:
+            until(lambda: sequence_in(store) > sequence, "it saves")  # noqa: B023
             time.sleep(random.uniform(0.0, 0.03))  # The moment of the kill is the test.
+            sequence = sequence_in(store)
             writer.kill()
             writer.wait()
-        record = store.load()
-        assert record is not None
-        assert record.sequence >= sequence
-        sequence = record.sequence
-    assert sequence > 0
+        assert sequence_in(store) >= sequence
     store.save(NEXT)
+
+
+def sequence_in(store: FileStore) -> int:
+    record = store.load()
+    assert record is not None
+    return record.sequence
 
 
 def test_a_write_that_fails_midway_leaves_the_old_record(store: FileStore, tmp_path: Path) -> None:
