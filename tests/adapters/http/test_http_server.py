@@ -173,15 +173,15 @@ def test_who_connects_while_it_closes_is_not_left_waiting(server: HttpServer) ->
 
 @pytest.fixture
 def impatient() -> Iterator[HttpServer]:
-    """A server that cuts whoever is slow after a fifth of a second."""
-    server = HttpServer(app(), "127.0.0.1", 0, patience=Patience(request=0.2, stall=0.2))
+    """A server that cuts whoever is slow soon, though not whom a busy machine keeps waiting."""
+    server = HttpServer(app(), "127.0.0.1", 0, patience=Patience(request=1.0, stall=1.0))
     server.start()
     yield server
     server.close()
 
 
 def connected(server: HttpServer) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", server.port), timeout=60)
 
 
 def until_cut(client: socket.socket) -> bytes:
@@ -235,14 +235,14 @@ def test_who_takes_nothing_of_an_answer_is_cut() -> None:
     server.start()
     with connected(server) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        assert ended.wait(10)
+        assert ended.wait(60)
     server.close()
 
 
 def test_who_takes_what_is_sent_is_not_cut(impatient: HttpServer) -> None:
     """However long an answer goes on: only what stands still counts."""
     with get(impatient, "/endless") as answer:
-        until = time.monotonic() + 1.0
+        until = time.monotonic() + 2.5
         while time.monotonic() < until:
             assert answer.read(5) == b"tick\n"
 

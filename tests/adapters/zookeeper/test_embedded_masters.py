@@ -89,7 +89,7 @@ def test_masters_whose_sessions_expired_are_registered_again(tmp_path: Path) -> 
     masters = {"zk": line.url(path), "masters": 2, "master_port": 0}
     try:
         with running(tmp_path, agents=1, agent_port=0, **masters) as mesos:
-            assert detector.wait(10.0) == mesos.master
+            assert detector.wait(60.0) == mesos.master
             line.cut()
             until(lambda: detector.leading() is None, "the sessions expire")
             line.mend()
