@@ -17,6 +17,7 @@ from attrs import define, field
 from tests.end_to_end import diagnosis
 from tests.end_to_end.stand import (
     BIN,
+    LIMIT,
     Daemon,
     etcd_binary,
     etcd_process,
@@ -29,6 +30,8 @@ from tests.end_to_end.stand import (
 from tests.free_ports import free_port
 
 VERSION = "3.5.30"
+PATIENT = ("--dial-timeout=30s", "--command-timeout=30s")
+"""For etcdctl, which else gives up after 5 s."""
 
 
 @define(eq=False)
@@ -51,7 +54,7 @@ class Scheduler:
     def ended(self) -> int:
         """Its exit status, once it has ended by itself."""
         self.daemon.read_to_the_end()
-        return self.daemon.process.wait(10)
+        return self.daemon.process.wait(LIMIT)
 
 
 @define(eq=False)
@@ -147,8 +150,8 @@ def listed(stand: Stand, scheduler: Scheduler) -> list[str]:
     """The names that etcd lists as voters, sorted."""
     endpoints = ",".join(m["clientURL"] for m in scheduler.stats()["members"])
     etcdctl = str(etcd_binary(VERSION, "etcdctl"))
-    command = [etcdctl, f"--endpoints={endpoints}", "member", "list", "-w=json"]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    command = [etcdctl, f"--endpoints={endpoints}", *PATIENT, "member", "list", "-w=json"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=True).stdout
     return sorted(m["name"] for m in json.loads(said)["members"] if not m.get("isLearner"))
 
 

@@ -132,7 +132,7 @@ def local(folder: Path, *arguments: str) -> Iterator[Daemon]:
 
 def get(address: str, path: str) -> tuple[int, str]:
     """(status, body) of a GET at host:port."""
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=20)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

@@ -61,7 +61,7 @@ class Stand:
             ],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=90,
             env={"PATH": os.environ["PATH"]},
             check=False,
         )

@@ -67,7 +67,7 @@ class Stand:
             [BIN / "etcd-mesos-ctl", "backup", *arguments],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=90,
             check=False,
         )
 

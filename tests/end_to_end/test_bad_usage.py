@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.stand import BIN, Daemon, etcd_binary, processes_below
+from tests.end_to_end.stand import BIN, LIMIT, Daemon, etcd_binary, processes_below
 from tests.free_ports import free_port
 
 GOOD = {
@@ -24,7 +24,7 @@ def refused(program: str, *arguments: str) -> str:
     daemon = Daemon(program, *arguments)
     try:
         said = daemon.read_to_the_end()
-        assert daemon.process.wait(10) == 2
+        assert daemon.process.wait(LIMIT) == 2
     finally:
         daemon.process.kill()
         daemon.end()

@@ -25,11 +25,16 @@ from tests.end_to_end.stand import (
 def etcdctl(version: str, endpoints: str, *arguments: str) -> str:
     """What etcdctl prints; fails the test if it fails."""
     done = subprocess.run(
-        [str(etcd_binary(version, "etcdctl")), f"--endpoints={endpoints}", *arguments],
+        [
+            str(etcd_binary(version, "etcdctl")),
+            f"--endpoints={endpoints}",
+            "--command-timeout=30s",
+            *arguments,
+        ],
         capture_output=True,
         text=True,
         env={"ETCDCTL_API": "3"},
-        timeout=60,
+        timeout=90,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -32,7 +32,7 @@ def resolver(tmp_path: Path) -> Path:
     path = tmp_path / "resolv.conf"
     path.write_text(f"nameserver {RESOLVER}\n")
     try:
-        subprocess.run(asking(path, "true"), check=True, capture_output=True, timeout=10)
+        subprocess.run(asking(path, "true"), check=True, capture_output=True, timeout=60)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("needs the right to mount")
     return path

@@ -64,7 +64,7 @@ class Cluster:
             [str(etcd_binary(VERSION, "etcdctl")), f"--endpoints={endpoints}", *arguments],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=90,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -324,7 +324,7 @@ def _listen(foreign: ExitStack, host: str, port: int) -> None:
 
 
 def _raise_corrupt(client_url: str, member_id: str) -> None:
-    connection = http.client.HTTPConnection(client_url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(client_url.removeprefix("http://"), timeout=60)
     body = {"action": "ACTIVATE", "memberID": str(int(member_id, 16)), "alarm": "CORRUPT"}
     connection.request("POST", "/v3/maintenance/alarm", json.dumps(body))
     assert connection.getresponse().status == 200

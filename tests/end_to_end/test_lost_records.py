@@ -147,5 +147,5 @@ def ctl(scheduler: Scheduler, token: Path, *words: str) -> subprocess.CompletedP
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=90,
     )

@@ -53,7 +53,7 @@ def test_two_of_three_are_killed(tmp_path: Path, version: str) -> None:
 def ctl(here: Cluster, *words: str) -> str:
     """What etcd-mesos-ctl prints."""
     command = [str(BIN / "etcd-mesos-ctl"), f"-admin={here.scheduler.admin}", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

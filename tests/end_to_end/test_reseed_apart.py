@@ -86,7 +86,7 @@ def put_elsewhere(here: Cluster, elsewhere: tuple[str, ...], old: Writer) -> boo
         ],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
     if done.returncode == 0:

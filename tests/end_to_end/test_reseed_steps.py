@@ -142,7 +142,7 @@ def lead(here: Cluster, name: str) -> None:
         if status(url)["header"]["member_id"] == said["leader"] != member:
             etcdctl = [str(etcd_binary(here.version, "etcdctl")), f"--endpoints={url}"]
             command = [*etcdctl, "move-leader", f"{int(member):x}"]
-            subprocess.run(command, check=True, timeout=30, capture_output=True)
+            subprocess.run(command, check=True, timeout=90, capture_output=True)
     until(lambda: status(urls[name])["leader"] == member, f"{name} leads")
 
 

@@ -52,7 +52,7 @@ class Restores:
             ],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=90,
             check=False,
         )
         assert done.returncode == status, done.stdout + done.stderr
@@ -253,7 +253,7 @@ def saved_from(here: Restores, folder: Path) -> tuple[Path, Path]:
     snapshot, data = folder / "snapshot.db", folder / "saved-data"
     tool = etcd_binary(VERSION, "etcdctl")
     command = [str(tool), f"--endpoints={member['clientURL']}", "snapshot", "save", str(snapshot)]
-    subprocess.run(command, capture_output=True, timeout=30, check=True)
+    subprocess.run(command, capture_output=True, timeout=90, check=True)
     pid = executor_process(here.stand.folder, member["name"])
     shutil.copytree(Path(os.readlink(f"/proc/{pid}/cwd")) / "data" / member["name"], data)
     return snapshot, data

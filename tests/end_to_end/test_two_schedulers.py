@@ -33,7 +33,7 @@ def waits(scheduler: Scheduler, holder: Scheduler) -> None:
     until(lambda: names(scheduler) == names(holder), "it shows the record")
     assert get(scheduler.admin, "/livez")[0] == 200
     assert get(scheduler.admin, "/healthz")[0] == 500
-    connection = http.client.HTTPConnection(scheduler.admin, timeout=10)
+    connection = http.client.HTTPConnection(scheduler.admin, timeout=60)
     connection.request("POST", "/reseed")
     answer = connection.getresponse()
     assert (answer.status, holder.admin in answer.read().decode()) == (409, True)

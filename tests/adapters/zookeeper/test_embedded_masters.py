@@ -123,8 +123,12 @@ def subscribe(
 
 
 def wait_for(events: queue.SimpleQueue[Event], kind: type[Event]) -> None:
-    while not isinstance(events.get(timeout=60.0), kind):
-        pass
+    seen: list[Event] = []
+    while not seen or not isinstance(seen[-1], kind):
+        try:
+            seen.append(events.get(timeout=60.0))
+        except queue.Empty:
+            raise AssertionError(f"no {kind.__name__}, only {seen}") from None
 
 
 def test_a_killed_master_stays_in_zookeeper_until_its_session_expires(tmp_path: Path) -> None:
