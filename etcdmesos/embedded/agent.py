@@ -50,7 +50,7 @@ class Agent:
         self._link = link
         self._inbox: list[Letter] = []
         self._sweep: list[Executor] = []
-        self._registering = False
+        self._registering: asyncio.Task[None] | None = None
         self._endpoints.add("/api/v1/executor", self._api.handle)
         AgentEndpoints(self.context, master).install(self._endpoints)
         self._endpoints.before = self._while_recovering
@@ -118,14 +118,20 @@ class Agent:
 
     def disconnected(self) -> None:
         """The socket to the master broke."""
+        self._stop_registering()
         self.context.registered = False
         self.context.updates.pause()
 
     def register(self, delay: float = 0.0) -> None:
-        """(Re-)register until the master answers."""
-        if not self._registering and not self.context.recovering:
-            self._registering = True
-            self.context.spawn(self._register(delay))
+        """(Re-)register, after `delay` seconds, until the master answers."""
+        if not self.context.recovering:
+            self._stop_registering()
+            self._registering = self.context.spawn(self._register(delay))
+
+    def _stop_registering(self) -> None:
+        if self._registering is not None:
+            self._registering.cancel()
+            self._registering = None
 
     async def _register(self, delay: float) -> None:
         await asyncio.sleep(delay)
@@ -134,7 +140,6 @@ class Agent:
             kind = "ReregisterSlave" if self.context.agent_id else "RegisterSlave"
             self._link.to_master(kind, self._registration())
             await asyncio.sleep(self.context.settings.registration_backoff)
-        self._registering = False
 
     def _registration(self) -> Json:
         living = [one for one in self.context.executors.values() if one.phase != "terminated"]

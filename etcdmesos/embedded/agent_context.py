@@ -77,11 +77,12 @@ class AgentContext:
         )
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something that ends with the agent."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def later(self, seconds: float, callback: Callable[[], None]) -> None:
         """Call back after a time; a frozen agent's timers fire when it thaws."""

@@ -45,6 +45,7 @@ class Master:
         self.membership = Membership(self.context, self.subscriptions)
         self._endpoints = Endpoints("/master")
         self.listener = Listener(HOST, settings.port, self._endpoints)
+        self._dead = False
         self._install()
 
     def _install(self) -> None:
@@ -92,6 +93,7 @@ class Master:
 
     async def kill(self) -> None:
         """All streams end at once, without a word; the links hear nothing more from it."""
+        self._dead = True
         self.context.close()
         await self.listener.kill()
 
@@ -104,7 +106,9 @@ class Master:
         self._endpoints.gate.set()
 
     def receive(self, link: Link, letter: Letter) -> None:
-        """A letter from an agent."""
+        """A letter from an agent; lost if nobody leads yet after this one."""
+        if self._dead:
+            return
         if letter.kind == "RegisterSlave":
             self.membership.register(link, letter.body)
             return
