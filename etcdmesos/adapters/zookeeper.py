@@ -8,6 +8,7 @@ request: what became of a request is for its sender to find out.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import threading
 from collections.abc import Callable
@@ -41,6 +42,10 @@ _kazoo_logger.addFilter(Unrepeated(anew="established"))
 _DEFAULT_PORT = 2181
 _RECONNECT = {"max_tries": -1, "delay": 0.05, "backoff": 2, "max_delay": 1.0}
 """In seconds: a standby should notice within a second that ZooKeeper is back."""
+_HANDSHAKES = 3
+"""At least so many attempts to connect fit into a session.  kazoo waits for an answer to one for the
+session's time-out, divided by the servers it was given; of one server, a single answer that is lost
+while it starts would cost the session."""
 _CLOSE_SECONDS = 2.0
 
 
@@ -133,7 +138,7 @@ class ZooKeeperSession:
         self._lock = threading.Lock()
         self._closed = False
         self._client = KazooClient(
-            hosts=self.servers,
+            hosts=",".join(url.hosts * math.ceil(_HANDSHAKES / len(url.hosts))),
             timeout=timeout_seconds,
             connection_retry=_RECONNECT,
             auth_data=[("digest", f"{url.user}:{url.password}")] if url.user else None,

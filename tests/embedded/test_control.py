@@ -188,7 +188,7 @@ def test_another_master_leads(start: Start) -> None:
         launch(scheduler, "t")
         before = get_json(mesos.master, "/state")["id"]
         position = len(scheduler.events)
-        answer = control(mesos, "master/failover", recovery=1.5, agents_after=1.5)
+        answer = control(mesos, "master/failover", recovery=1.5, agents_after=60)
         assert scheduler.wait_end().startswith("EOF"), "no last chunk"
         state = get_json(mesos.master, "/state")
         assert state["id"] == answer["id"] != before
@@ -199,6 +199,9 @@ def test_another_master_leads(start: Start) -> None:
         until(lambda: subscribable(mesos, call), "the end of the recovery")
         scheduler.subscribe()
         scheduler.call("RECONCILE", tasks=[{"task_id": {"value": "t"}}])
+        for agent in mesos.agents:  # there would be a minute for that
+            control(mesos, "agent/lose", agent=agent)
+            control(mesos, "agent/return", agent=agent)
         scheduler.offer()
         until(lambda: not get_json(mesos.master, "/state")["recovered_slaves"], "the agents")
         assert states(scheduler, "t", position) == [], "no answer while agents are missing"

@@ -93,12 +93,12 @@ def _plan_beginning(draft: Draft, settings: BackupSettings) -> Draft:
     model, view = draft.model, draft.model.backups
     if view.catalogue is None or view.deleting:
         return draft
-    if view.survivor is not None:
-        return _begin_with(draft, view.survivor, settings)
-    if not view.asked and draft.now < view.due_at:
+    if view.survivor is None and not view.asked and draft.now < view.due_at:
         return draft.waking(view.due_at)
     if view.opened_at is not None and draft.now < view.opened_at + NAMES_APART:
         return draft.waking(view.opened_at + NAMES_APART)
+    if view.survivor is not None:
+        return _begin_with(draft, view.survivor, settings)
     member = chosen(model, assess(model, draft.now))
     if member is None:
         return draft  # a probe will tell when there is one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -74,3 +75,20 @@ def asked_in_vain(session: ZooKeeperSession) -> bool:
     except (AnswerLost, NotConnected):
         return True
     return False
+
+
+def test_a_server_that_does_not_answer_is_given_up_before_the_session_is_lost() -> None:
+    """A server that was just started may take a connection and forget about it."""
+    timeout = 6.0
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = ZooKeeperUrl.parse(f"zk://127.0.0.1:{mute.getsockname()[1]}/path")
+        session = ZooKeeperSession(url, timeout_seconds=timeout)
+        try:
+            client, _ = mute.accept()
+            began = time.monotonic()
+            with client:
+                while client.recv(1024):
+                    pass
+            assert time.monotonic() - began < 0.8 * timeout
+        finally:
+            session.close()
