@@ -43,9 +43,9 @@ _DEFAULT_PORT = 2181
 _RECONNECT = {"max_tries": -1, "delay": 0.05, "backoff": 2, "max_delay": 1.0}
 """In seconds: a standby should notice within a second that ZooKeeper is back."""
 _HANDSHAKES = 3
-"""At least so many attempts to connect fit into a session.  kazoo waits for an answer to one for the
-session's time-out, divided by the servers it was given; of one server, a single answer that is lost
-while it starts would cost the session."""
+"""At least so many attempts to connect fit into a session.  kazoo waits for an answer to one for
+the session's time-out, divided by the servers it was given; of one server, a single answer that is
+lost while it starts would cost the session."""
 _CLOSE_SECONDS = 2.0
 
 

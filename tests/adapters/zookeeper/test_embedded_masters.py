@@ -132,8 +132,9 @@ def wait_for(events: queue.SimpleQueue[Event], kind: type[Event]) -> None:
 
 
 def test_a_killed_master_stays_in_zookeeper_until_its_session_expires(tmp_path: Path) -> None:
-    """Meanwhile it is taken to lead and does not answer: as with Mesos, nobody else does.  Nor does it
-    answer agents: one that asks it (the first tries go on for so long) asks its successor, too."""
+    """Meanwhile it is taken to lead and does not answer: as with Mesos, nobody else does.  Nor does
+    it answer agents: one that asks it (the first tries go on for so long) asks its successor, too.
+    """
     url = ZooKeeperUrl.parse(real_zookeeper.shared(1).url(f"/mesos-{uuid.uuid4().hex}"))
     session = ZooKeeperSession(url, timeout_seconds=4.0)
     detector = ZooKeeperMaster(session, url.path)
