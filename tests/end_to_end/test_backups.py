@@ -153,7 +153,7 @@ def _told(here: Stand) -> None:
     events = json.loads(get(here.admin, "/events")[1])
     told = [one["text"] for one in events if one["kind"] == "backup"]
     assert sum("counts" in text for text in told) == 3, events
-    assert sum("507" in text for text in told) == 1, told
+    assert sum("refuses it with 507" in text for text in told) == 1, told
     metrics = get(here.admin, "/metrics")[1]
     assert "etcd_mesos_backup_count 3.0" in metrics
     assert 'etcd_mesos_findings{name="backup"} 0.0' in metrics
@@ -166,7 +166,7 @@ def _refused(here: Stand) -> None:
     shown = stats(here.admin)
     assert shown["phase"] == "healthy"
     assert [f["name"] for f in shown["findings"]] == ["backup"]
-    assert "507" in shown["why"]
+    assert "refuses it with 507" in shown["why"]
     assert here.backups()["count"] == 2
     here.server.faults.refuse = 0
     assert here.ctl("backup", "now").returncode == 0
