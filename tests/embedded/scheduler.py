@@ -140,12 +140,15 @@ class Scheduler:
             self._changed.notify_all()
 
     def _take(self, event: Json) -> None:
-        with self._changed:
-            self.events.append(event)
-            self.times.append(time.monotonic())
-            self._changed.notify_all()
-        if event["type"] == "UPDATE" and self.acknowledging:
-            self.acknowledge(event["update"]["status"])
+        """Acknowledged first: who has waited for an update may rely on it not to be sent again."""
+        try:
+            if event["type"] == "UPDATE" and self.acknowledging:
+                self.acknowledge(event["update"]["status"])
+        finally:
+            with self._changed:
+                self.events.append(event)
+                self.times.append(time.monotonic())
+                self._changed.notify_all()
 
     def disconnect(self) -> None:
         """Close the stream without a word."""
