@@ -107,10 +107,16 @@ def run(arguments: list[str]) -> int:
             shutil.rmtree(work_dir, ignore_errors=True)
 
 
+_LOOK_AGAIN = 0.2
+"""Seconds."""
+
+
 def _wait() -> int:
     """Until interrupted, which is how this ends."""
     while True:
-        signal.pause()
+        # Not signal.pause(): a signal that the kernel hands to another thread does not end that, and
+        # handlers run in this one.
+        time.sleep(_LOOK_AGAIN)
 
 
 def _interrupt(*_: object) -> None:
