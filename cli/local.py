@@ -60,6 +60,10 @@ NOT_PASSED_ON = ("master", "log_dir", "address")
 PASSED_ON = tuple(flag for flag in scheduler_flags.FLAGS if flag.name not in NOT_PASSED_ON)
 
 
+_SIGNALS_SEEN_WITHIN = 0.2
+"""Seconds."""
+
+
 def main() -> None:
     """The console script: exit status 2 for bad usage, 1 for failure."""
     try:
@@ -107,16 +111,12 @@ def run(arguments: list[str]) -> int:
             shutil.rmtree(work_dir, ignore_errors=True)
 
 
-_LOOK_AGAIN = 0.2
-"""Seconds."""
-
-
 def _wait() -> int:
     """Until interrupted, which is how this ends."""
     while True:
-        # Not signal.pause(): a signal that the kernel hands to another thread does not end that, and
-        # handlers run in this one.
-        time.sleep(_LOOK_AGAIN)
+        # Not signal.pause(): what the kernel hands to another thread does not end that, and handlers
+        # run in this one.
+        time.sleep(_SIGNALS_SEEN_WITHIN)
 
 
 def _interrupt(*_: object) -> None:
