@@ -114,8 +114,8 @@ def run(arguments: list[str]) -> int:
 def _wait() -> int:
     """Until interrupted, which is how this ends."""
     while True:
-        # Not signal.pause(): what the kernel hands to another thread does not end that, and handlers
-        # run in this one.
+        # Not signal.pause(): what the kernel hands to another thread does not end that, and
+        # handlers run in this one.
         time.sleep(_SIGNALS_SEEN_WITHIN)
 
 
