@@ -22,6 +22,7 @@ from etcdmesos.cluster.commands import Subscribe
 from etcdmesos.cluster.events import Disconnected, Event, OffersReceived, Subscribed
 from etcdmesos.embedded import running
 from tests import real_zookeeper
+from tests.embedded.scheduler import get_json
 from tests.real_etcd import until
 
 pytestmark = pytest.mark.real
@@ -157,18 +158,10 @@ def test_a_killed_master_stays_in_zookeeper_until_its_session_expires(tmp_path: 
             until(lambda: detector.leading() not in (None, first), "another one leads")
             assert time.monotonic() - began >= 2.0
             failing_over.join(30)
-            until(lambda: registered_agents(mesos.master) == 1, "the agent is back")
+            until(lambda: len(get_json(mesos.master, "/state")["slaves"]) == 1, "the agent is back")
     finally:
         detector.close()
         session.close()
-
-
-def registered_agents(master: str) -> int:
-    connection = http.client.HTTPConnection(master, timeout=30)
-    connection.request("GET", "/state")
-    state = json.load(connection.getresponse())
-    connection.close()
-    return len(state["slaves"])
 
 
 def refuses(address: str) -> bool:
